@@ -1,0 +1,83 @@
+package model
+
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
+
+// Problem is one thing wrong with one object: reported, never fatal. It is a product of the build, the same for the CLI,
+// the API, the UI, the metrics and the log.
+type Problem struct {
+	Object  Object `json:"object"`
+	Field   string `json:"field,omitempty"` // as the owner writes it: "http.routers.shop.rule"
+	Code    Code   `json:"code"`
+	Message string `json:"message"`      // for people; says what to do
+	At      string `json:"at,omitempty"` // file:line; "" where the source has none
+	// Since is when it began, where that is known and matters (stale).
+	Since time.Time `json:"since,omitzero"`
+}
+
+// Object names what a problem is about.
+type Object struct {
+	Kind string `json:"kind"` // "route", "service", "middleware", "source", "cluster"
+	Ref
+}
+
+// String returns "kind name@source".
+func (o Object) String() string { return o.Kind + " " + o.Ref.String() }
+
+// The kinds of objects.
+const (
+	KindRoute      = "route"
+	KindService    = "service"
+	KindMiddleware = "middleware"
+	KindSource     = "source"
+	KindCluster    = "cluster"
+)
+
+// Code is stable and countable.
+type Code string
+
+// The codes, each with what it means for traffic.
+const (
+	InvalidFile       Code = "invalid_file"       // cannot be read; its last good content is served
+	InvalidField      Code = "invalid_field"      // a value is of the wrong type or out of range; its object is not served
+	InvalidRule       Code = "invalid_rule"       // the rule cannot be understood; the route is not served
+	UnknownField      Code = "unknown_field"      // no such key; ignored
+	Unsupported       Code = "unsupported"        // known, but not served by this version; see the message for the effect
+	UnknownService    Code = "unknown_service"    // the route answers 503
+	UnknownMiddleware Code = "unknown_middleware" // the route is not served: without it, it might be open to all
+	UnknownEntryPoint Code = "unknown_entry_point"
+	Cycle             Code = "cycle"       // objects refer to each other in a circle; not served
+	Conflict          Code = "conflict"    // another route has the same rule and goes first
+	NotGranted        Code = "not_granted" // a cluster claims what the follower does not grant; not served
+	Stale             Code = "stale"       // the source cannot be read; its last known state is served
+	Late              Code = "late"        // the source had published nothing when the start deadline passed
+	LimitExceeded     Code = "limit_exceeded"
+)
+
+// String returns one line for people.
+func (p Problem) String() string {
+	at := p.At
+	if at != "" {
+		at += ": "
+	}
+	field := p.Field
+	if field != "" {
+		field += ": "
+	}
+	return fmt.Sprintf("%s%s%s (%s, %s)", at, field, p.Message, p.Code, p.Object)
+}
+
+// Compare orders problems by place, object, field, code and message.
+func (p Problem) Compare(o Problem) int {
+	return cmp.Or(
+		cmp.Compare(p.Object.Kind, o.Object.Kind),
+		p.Object.Ref.Compare(o.Object.Ref),
+		cmp.Compare(p.Field, o.Field),
+		cmp.Compare(p.Code, o.Code),
+		cmp.Compare(p.At, o.At),
+		cmp.Compare(p.Message, o.Message),
+	)
+}

@@ -1,0 +1,52 @@
+package model
+
+import "time"
+
+// Route is what a request must look like and where it goes.
+type Route struct {
+	Name        Name     `json:"name"`
+	Source      Source   `json:"source"`
+	EntryPoints []string `json:"entryPoints,omitempty"` // sorted; empty means every entry point that serves routes by default
+	Match       Match    `json:"match"`
+	// Priority decides among routes that match the same request: the higher is served. A source resolves it before it
+	// publishes: where the owner gives none, it is the length of the rule in characters.
+	Priority int `json:"priority"`
+	// TLS serves the route to requests that came over TLS, and to no others. Where false, it is served to both.
+	TLS         bool      `json:"tls,omitempty"`
+	Middlewares []Ref     `json:"middlewares,omitempty"` // in the order in which they see the request
+	Backends    []Backend `json:"backends"`
+	Timeouts    Timeouts  `json:"timeouts,omitzero"`
+	Export      Export    `json:"export,omitzero"`
+	// Since is when the claim to the rule was first seen (routes of a link; kept across restarts). Zero: always ours.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// Timeouts bound one request. Zero fields mean the instance's defaults.
+type Timeouts struct {
+	Header time.Duration `json:"header,omitempty"` // from the request's last byte to the answer's head, per attempt
+	Total  time.Duration `json:"total,omitempty"`  // the whole exchange, attempts included
+}
+
+// Export says whether a route is offered to followers, and the fleet-wide name of the service it leads to.
+type Export struct {
+	Offered bool `json:"offered,omitempty"`
+	// As is the fleet-wide service name. Zero: the name of the route's (only or first) backend.
+	As Name `json:"as,omitzero"`
+}
+
+// ExportedAs returns the fleet-wide name of the service that the route leads to.
+func (r *Route) ExportedAs() Name {
+	if !r.Export.As.IsZero() || len(r.Backends) == 0 {
+		return r.Export.As
+	}
+	return r.Backends[0].Service.Name
+}
+
+// Ref returns the route's own reference.
+func (r *Route) Ref() Ref { return Ref{r.Name, r.Source} }
+
+// Ref returns the service's own reference.
+func (s *Service) Ref() Ref { return Ref{s.Name, s.Source} }
+
+// Ref returns the middleware's own reference.
+func (m *Middleware) Ref() Ref { return Ref{m.Name, m.Source} }

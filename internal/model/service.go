@@ -1,0 +1,122 @@
+package model
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// Protocol is what an endpoint speaks.
+type Protocol string
+
+// The protocols. The empty one means [HTTP].
+const (
+	HTTP  Protocol = "http"  // HTTP/1.1 in plain text
+	HTTPS Protocol = "https" // HTTP/1.1 or HTTP/2 over TLS
+	H2C   Protocol = "h2c"   // HTTP/2 in plain text, with prior knowledge
+)
+
+// Service is a named set of interchangeable endpoints, or (Backends) a choice among other services.
+type Service struct {
+	Name      Name       `json:"name"`
+	Source    Source     `json:"source"`
+	Protocol  Protocol   `json:"protocol,omitempty"`
+	Endpoints []Endpoint `json:"endpoints,omitempty"` // sorted by Addr, each Addr once
+	// Backends makes this a weighted choice among other services; Endpoints is then empty.
+	Backends []Backend `json:"backends,omitempty"`
+	Balance  Balance   `json:"balance,omitzero"`
+	// Check is the active health check. Nil: none; then endpoints count as healthy until requests say otherwise.
+	Check *HealthCheck `json:"check,omitempty"`
+	// RewriteHost sends the endpoint's address as the Host field instead of the client's.
+	RewriteHost bool `json:"rewriteHost,omitempty"`
+	// FlushInterval is how long bytes of an answer may wait for more before they go to the client. Zero: 100 ms.
+	// Negative: every write at once. Streams (server-sent events, unknown length) are always flushed at once.
+	FlushInterval time.Duration `json:"flushInterval,omitempty"`
+}
+
+// Endpoint is one address of a service.
+type Endpoint struct {
+	Addr    string        `json:"addr"`              // host:port to dial
+	Cluster string        `json:"cluster,omitempty"` // where it runs; "" is this instance's own cluster
+	Zone    string        `json:"zone,omitempty"`
+	Weight  int           `json:"weight"` // relative to its siblings in the cluster; 0 drains it
+	State   EndpointState `json:"state,omitempty"`
+	// Gateway says that Addr is a cluster's link entry point, which picks the final endpoint.
+	Gateway bool `json:"gateway,omitempty"`
+}
+
+// EndpointState is what the source says of an endpoint. Health as seen from here is not in the model: it is live state of
+// the host (package upstream).
+type EndpointState string
+
+// The states of an endpoint. The empty one means [Ready].
+const (
+	Ready    EndpointState = ""
+	Draining EndpointState = "draining" // serves what it has, gets no new sessions
+	NotReady EndpointState = "notReady"
+)
+
+// Backend is a service that a route or a weighted service leads to, with its share of the requests.
+type Backend struct {
+	Service Ref `json:"service"`
+	Weight  int `json:"weight"` // relative to its siblings; 0 gets nothing
+}
+
+// Balance says how requests are spread over a service's endpoints.
+type Balance struct {
+	// Picker chooses a host inside one cluster. "" means [P2C].
+	Picker Picker `json:"picker,omitempty"`
+	// Shares says which part each cluster gets, sorted by Cluster. A cluster that is not named has tier 0 and weight 100.
+	Shares []Share `json:"shares,omitempty"`
+	// Spill is the healthy part of a tier, in percent, below which requests overflow to the next tier. Zero: 70.
+	Spill int `json:"spill,omitempty"`
+	// FailClosed answers 503 when no host is healthy. By default the hosts are then tried as if all were (panic mode):
+	// a mistaken health check must not take a service down.
+	FailClosed bool `json:"failClosed,omitempty"`
+}
+
+// Picker names a way of choosing a host.
+type Picker string
+
+// The pickers.
+const (
+	P2C  Picker = "p2c"       // the better of two random hosts, by peak-EWMA latency × requests in flight
+	WRR  Picker = "wrr"       // weighted round robin
+	LRQ  Picker = "leastconn" // fewest requests in flight
+	HRW  Picker = "hrw"       // rendezvous hash of the client's address
+	None Picker = ""
+)
+
+// Share is a cluster's part of a service's requests.
+type Share struct {
+	Cluster string `json:"cluster"` // "" is this instance's own
+	Tier    int    `json:"tier"`    // a higher tier is used only when the lower ones are not healthy enough
+	Weight  int    `json:"weight"`  // relative to the clusters of the same tier; 0 gets nothing new
+}
+
+// DefaultShareWeight is the weight of a cluster of which nothing is said.
+const DefaultShareWeight = 100
+
+// Share returns what the policy says of a cluster.
+func (b Balance) Share(cluster string) Share {
+	i, ok := slices.BinarySearchFunc(b.Shares, cluster, func(s Share, c string) int { return cmp.Compare(s.Cluster, c) })
+	if !ok {
+		return Share{Cluster: cluster, Weight: DefaultShareWeight}
+	}
+	return b.Shares[i]
+}
+
+// HealthCheck is an active check of every endpoint of a service.
+type HealthCheck struct {
+	Path     string            `json:"path,omitempty"`   // "" checks that a TCP connection can be made
+	Method   string            `json:"method,omitempty"` // "" is GET
+	Scheme   string            `json:"scheme,omitempty"` // "" is the service's
+	Port     int               `json:"port,omitempty"`   // 0 is the endpoint's
+	Host     string            `json:"host,omitempty"`   // the Host field; "" is the endpoint's address
+	Headers  map[string]string `json:"headers,omitempty"`
+	Status   int               `json:"status,omitempty"`   // 0 accepts 200 to 399
+	Interval time.Duration     `json:"interval,omitempty"` // 0 is 30 s
+	Timeout  time.Duration     `json:"timeout,omitempty"`  // 0 is 5 s
+	Rise     int               `json:"rise,omitempty"`     // successes in a row until healthy; 0 is 1
+	Fall     int               `json:"fall,omitempty"`     // failures in a row until unhealthy; 0 is 1
+}

@@ -1,0 +1,82 @@
+package model
+
+import (
+	"cmp"
+	"reflect"
+	"slices"
+)
+
+// Snapshot is everything known at one moment, by one source or by all of them merged.
+type Snapshot struct {
+	// Source is who says it; "" when merged.
+	Source Source `json:"source,omitempty"`
+	// Version grows with every change of this source (or of the catalog), from 1. It orders; it does not survive restarts.
+	Version     uint64        `json:"version"`
+	Services    []*Service    `json:"services,omitempty"`    // sorted by Ref, each once
+	Routes      []*Route      `json:"routes,omitempty"`      // sorted by Ref, each once
+	Middlewares []*Middleware `json:"middlewares,omitempty"` // sorted by Ref, each once
+	Problems    []Problem     `json:"problems,omitempty"`    // sorted
+	// Order is the precedence of the sources, first wins; those it does not name come after all that it names, as equals.
+	// Merged snapshots only.
+	Order []Source `json:"order,omitempty"`
+}
+
+type object interface{ Ref() Ref }
+
+// Sort brings the snapshot into the order that its fields promise. Whoever makes one calls it before publishing.
+func (s *Snapshot) Sort() {
+	sortObjects(s.Services)
+	sortObjects(s.Routes)
+	sortObjects(s.Middlewares)
+	slices.SortFunc(s.Problems, Problem.Compare)
+	for _, svc := range s.Services {
+		slices.SortFunc(svc.Endpoints, func(a, b Endpoint) int { return cmp.Compare(a.Addr, b.Addr) })
+	}
+}
+
+func sortObjects[T object](list []T) {
+	slices.SortFunc(list, func(a, b T) int { return a.Ref().Compare(b.Ref()) })
+}
+
+// Reuse replaces each object of next by its equal in prev, so that what did not change keeps its pointer. Both must be
+// sorted; next must not be published yet. It reports whether anything differs, apart from the version.
+func Reuse(prev, next *Snapshot) (changed bool) {
+	services := reuse(prev.Services, next.Services)
+	routes := reuse(prev.Routes, next.Routes)
+	middlewares := reuse(prev.Middlewares, next.Middlewares)
+	return services || routes || middlewares ||
+		!slices.Equal(prev.Problems, next.Problems) || !slices.Equal(prev.Order, next.Order)
+}
+
+func reuse[T interface {
+	object
+	comparable
+}](prev, next []T) (changed bool) {
+	i := 0
+	for j, obj := range next {
+		ref := obj.Ref()
+		for i < len(prev) && prev[i].Ref().Compare(ref) < 0 {
+			i++
+		}
+		switch {
+		case i == len(prev) || prev[i].Ref() != ref:
+			changed = true
+		case prev[i] == obj:
+		case reflect.DeepEqual(prev[i], obj):
+			next[j] = prev[i]
+		default:
+			changed = true
+		}
+	}
+	return changed || len(prev) != len(next)
+}
+
+// Find returns the object of a sorted list that ref names.
+func Find[T object](list []T, ref Ref) (T, bool) {
+	i, ok := slices.BinarySearchFunc(list, ref, func(o T, r Ref) int { return o.Ref().Compare(r) })
+	if !ok {
+		var none T
+		return none, false
+	}
+	return list[i], true
+}
