@@ -1,6 +1,9 @@
 package model
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // Match is what a request must look like: a tree whose leaves are single tests. The zero Match accepts every request.
 type Match struct {
@@ -19,12 +22,12 @@ type Op string
 const (
 	All Op = ""    // every operand; with none, always true
 	Any Op = "any" // at least one operand; with none, always false
-	Not Op = "not"
-	Is  Op = "is" // a leaf: Test
+	Not Op = "not" // the one operand is not; with none, always false
+	Is  Op = "is"  // a leaf: Test
 )
 
-// Test is what a leaf looks at. Values are compared exactly unless said otherwise; regular expressions are RE2 and match
-// anywhere in the text unless anchored.
+// Test is what a leaf looks at. Values are compared exactly unless said otherwise; regular expressions are RE2 and
+// match anywhere in the text unless anchored.
 type Test string
 
 // The tests, named as the rule language names them.
@@ -45,8 +48,12 @@ const (
 // Leaf returns a Match that makes one test.
 func Leaf(test Test, value string) Match { return Match{Op: Is, Test: test, Value: value} }
 
-// String renders m in the rule language, in one canonical way: equal trees render equally.
+// String renders m in the rule language, in one canonical way: equal trees render equally. The zero Match renders as
+// "".
 func (m Match) String() string {
+	if m.Op == All && len(m.Of) == 0 {
+		return ""
+	}
 	var b strings.Builder
 	m.render(&b, bindsAny)
 	return b.String()
@@ -63,6 +70,8 @@ func (m Match) render(b *strings.Builder, place int) {
 	switch {
 	case m.Op == Is:
 		m.renderTest(b)
+	case len(m.Of) == 0:
+		m.renderEmpty(b)
 	case m.Op == Not:
 		b.WriteByte('!')
 		m.Of[0].render(b, bindsNot)
@@ -73,6 +82,15 @@ func (m Match) render(b *strings.Builder, place int) {
 	default:
 		m.renderList(b, " && ", bindsAll, place)
 	}
+}
+
+// renderEmpty renders a node without operands. The rule language has no words for everything and for nothing, so no
+// rule yields such nodes; what a stranger sends may. They render apart from each other, and without a panic.
+func (m Match) renderEmpty(b *strings.Builder) {
+	if m.Op != All {
+		b.WriteByte('!')
+	}
+	b.WriteString("()")
 }
 
 func (m Match) renderList(b *strings.Builder, separator string, binds, place int) {
@@ -99,10 +117,10 @@ func (m Match) renderTest(b *strings.Builder) {
 	b.WriteByte(')')
 }
 
-// quote prefers the back quotes that rules are written with.
+// quote prefers the back quotes that rules are written with. What they cannot hold is quoted as a Go string.
 func quote(s string) string {
-	if strings.Contains(s, "`") {
-		return `"` + strings.ReplaceAll(strings.ReplaceAll(s, `\`, `\\`), `"`, `\"`) + `"`
+	if strconv.CanBackquote(s) {
+		return "`" + s + "`"
 	}
-	return "`" + s + "`"
+	return strconv.Quote(s)
 }

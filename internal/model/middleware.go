@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"time"
+	"unique"
 )
 
 // Middleware is the typed definition of one middleware. Exactly one of the pointers is set.
@@ -100,15 +101,29 @@ type StripPrefix struct {
 	Prefixes []string `json:"prefixes"`
 }
 
-// Secret is text that never leaves the process: every way of printing or encoding it yields "[secret]". So a snapshot may
-// be logged, shown, compared and sent. A middleware that has secrets is never exported.
-type Secret struct{ text string }
+// Secret is text that never leaves the process: every way of printing or encoding it yields "[secret]", or an error
+// where a format knows no text. So a snapshot may be logged, shown, compared and sent. A middleware that has secrets is
+// never exported. Secrets of the same text are equal. The zero Secret is the empty text.
+type Secret struct {
+	// A handle, not the text itself: package fmt calls no methods of an unexported field, and would print its content.
+	text unique.Handle[string]
+}
 
 // NewSecret wraps s.
-func NewSecret(s string) Secret { return Secret{s} }
+func NewSecret(s string) Secret {
+	if s == "" {
+		return Secret{}
+	}
+	return Secret{unique.Make(s)}
+}
 
 // Reveal returns the text. Only the code that checks a credential calls it.
-func (s Secret) Reveal() string { return s.text }
+func (s Secret) Reveal() string {
+	if s == (Secret{}) {
+		return ""
+	}
+	return s.text.Value()
+}
 
 const redacted = "[secret]"
 

@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Name is what an object is called by its owner. In a snapshot of a link it is fleet-wide: the same Name exported by two
-// clusters is the same service.
+// Name is what an object is called by its owner. In a snapshot of a link it is fleet-wide: the same Name exported by
+// two clusters is the same service.
 type Name struct {
 	Namespace string `json:"namespace,omitempty"` // "" where the source knows none (files)
 	Name      string `json:"name"`

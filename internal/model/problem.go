@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Problem is one thing wrong with one object: reported, never fatal. It is a product of the build, the same for the CLI,
-// the API, the UI, the metrics and the log.
+// Problem is one thing wrong with one object: reported, never fatal. It is a product of the build, the same for the
+// CLI, the API, the UI, the metrics and the log.
 type Problem struct {
 	Object  Object `json:"object"`
 	Field   string `json:"field,omitempty"` // as the owner writes it: "http.routers.shop.rule"
@@ -70,7 +70,7 @@ func (p Problem) String() string {
 	return fmt.Sprintf("%s%s%s (%s, %s)", at, field, p.Message, p.Code, p.Object)
 }
 
-// Compare orders problems by place, object, field, code and message.
+// Compare orders problems by object, field, code, place, message and age.
 func (p Problem) Compare(o Problem) int {
 	return cmp.Or(
 		cmp.Compare(p.Object.Kind, o.Object.Kind),
@@ -79,5 +79,6 @@ func (p Problem) Compare(o Problem) int {
 		cmp.Compare(p.Code, o.Code),
 		cmp.Compare(p.At, o.At),
 		cmp.Compare(p.Message, o.Message),
+		p.Since.Compare(o.Since),
 	)
 }

@@ -6,7 +6,7 @@ import "time"
 type Route struct {
 	Name        Name     `json:"name"`
 	Source      Source   `json:"source"`
-	EntryPoints []string `json:"entryPoints,omitempty"` // sorted; empty means every entry point that serves routes by default
+	EntryPoints []string `json:"entryPoints,omitempty"` // sorted; empty: every entry point that serves by default
 	Match       Match    `json:"match"`
 	// Priority decides among routes that match the same request: the higher is served. A source resolves it before it
 	// publishes: where the owner gives none, it is the length of the rule in characters.

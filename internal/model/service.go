@@ -45,8 +45,8 @@ type Endpoint struct {
 	Gateway bool `json:"gateway,omitempty"`
 }
 
-// EndpointState is what the source says of an endpoint. Health as seen from here is not in the model: it is live state of
-// the host (package upstream).
+// EndpointState is what the source says of an endpoint. Health as seen from here is not in the model: it is live state
+// of the host (package upstream).
 type EndpointState string
 
 // The states of an endpoint. The empty one means [Ready].

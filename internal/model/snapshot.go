@@ -23,7 +23,8 @@ type Snapshot struct {
 
 type object interface{ Ref() Ref }
 
-// Sort brings the snapshot into the order that its fields promise. Whoever makes one calls it before publishing.
+// Sort brings the snapshot into the order that its fields promise. Whoever makes one calls it before publishing. What
+// is in order is only read, so objects that were published before may be among the new ones.
 func (s *Snapshot) Sort() {
 	sortObjects(s.Services)
 	sortObjects(s.Routes)
@@ -31,6 +32,10 @@ func (s *Snapshot) Sort() {
 	slices.SortFunc(s.Problems, Problem.Compare)
 	for _, svc := range s.Services {
 		slices.SortFunc(svc.Endpoints, func(a, b Endpoint) int { return cmp.Compare(a.Addr, b.Addr) })
+		slices.SortFunc(svc.Balance.Shares, func(a, b Share) int { return cmp.Compare(a.Cluster, b.Cluster) })
+	}
+	for _, route := range s.Routes {
+		slices.Sort(route.EntryPoints)
 	}
 }
 
