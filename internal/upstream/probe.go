@@ -1,0 +1,125 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// Direct is the prober of hosts that are dialled directly: an HTTP request, or a TCP connection where the check has no
+// path.
+type Direct struct {
+	dialer net.Dialer
+	http1  *http.Client // HTTP/1.1, and HTTP/2 over TLS
+	h2c    *http.Client // HTTP/2 in plain text
+}
+
+// NewDirect returns a Direct that speaks TLS as config says; nil: with the system's roots.
+func NewDirect(config *tls.Config) *Direct {
+	d := &Direct{}
+	client := func(protocols *http.Protocols) *http.Client {
+		return &http.Client{
+			Transport: &http.Transport{
+				DialContext: d.dialer.DialContext, TLSClientConfig: config, Protocols: protocols,
+				DisableKeepAlives: true, // a check must show that new connections are accepted
+				// A check needs the status only.
+				DisableCompression: true, MaxResponseHeaderBytes: 64 << 10,
+			},
+			// A redirect is an answer: the host is alive.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		}
+	}
+	var tlsOrPlain, plain2 http.Protocols
+	tlsOrPlain.SetHTTP1(true)
+	tlsOrPlain.SetHTTP2(true)
+	plain2.SetUnencryptedHTTP2(true)
+	d.http1, d.h2c = client(&tlsOrPlain), client(&plain2)
+	return d
+}
+
+// Probe implements [Prober].
+func (d *Direct) Probe(ctx context.Context, host ID, check model.HealthCheck) error {
+	addr, err := checkAddr(host.Addr, check.Port)
+	if err != nil {
+		return err
+	}
+	if check.Path == "" {
+		conn, err := d.dialer.DialContext(ctx, "tcp", addr)
+		if err != nil {
+			return fmt.Errorf("health check: %w", err)
+		}
+		return conn.Close()
+	}
+	r, err := checkRequest(ctx, addr, check)
+	if err != nil {
+		return err
+	}
+	client := d.http1
+	if check.Scheme == string(model.H2C) {
+		client = d.h2c
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		if outer := (*url.Error)(nil); errors.As(err, &outer) {
+			err = outer.Err // without the URL, which may carry a secret
+		}
+		return fmt.Errorf("health check: %w", err)
+	}
+	defer answer.Body.Close()
+	if !accepted(answer.StatusCode, check.Status) {
+		return fmt.Errorf("health check: status %d", answer.StatusCode)
+	}
+	return nil
+}
+
+// accepted reports whether the status is the one wanted; 0 wants any from 200 to 399.
+func accepted(status, wanted int) bool {
+	if wanted != 0 {
+		return status == wanted
+	}
+	return status >= 200 && status <= 399
+}
+
+// checkAddr returns the address to dial: the host's, on the check's port if it has one.
+func checkAddr(addr string, port int) (string, error) {
+	if port == 0 {
+		return addr, nil
+	}
+	name, _, err := net.SplitHostPort(addr)
+	if err != nil {
+		return "", fmt.Errorf("health check: %w", err)
+	}
+	return net.JoinHostPort(name, strconv.Itoa(port)), nil
+}
+
+// checkRequest makes the request of an HTTP check.
+func checkRequest(ctx context.Context, addr string, check model.HealthCheck) (*http.Request, error) {
+	scheme := "http"
+	if check.Scheme == string(model.HTTPS) {
+		scheme = "https"
+	}
+	where, err := url.Parse(scheme + "://" + addr + "/" + strings.TrimPrefix(check.Path, "/"))
+	if err != nil {
+		return nil, fmt.Errorf("health check: %w", err)
+	}
+	r, err := http.NewRequestWithContext(ctx, check.Method, where.String(), http.NoBody)
+	if err != nil {
+		return nil, fmt.Errorf("health check: %w", err)
+	}
+	r.Header.Set("User-Agent", "fairlead-health")
+	for name, value := range check.Headers {
+		r.Header.Set(name, value)
+	}
+	if check.Host != "" {
+		r.Host = check.Host
+	}
+	return r, nil
+}
