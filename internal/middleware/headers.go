@@ -1,0 +1,136 @@
+package middleware
+
+import (
+	"bufio"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// newHeaders changes fields of the request and of the answer. An empty value removes the field. The field Host of the
+// request is the host that the service sees; it cannot be removed, so an empty one changes nothing.
+func newHeaders(_ *Set, _ model.Ref, spec *model.Headers) (Func, error) {
+	request, err := newEdits("headers.customRequestHeaders", spec.Request)
+	if err != nil {
+		return nil, err
+	}
+	response, err := newEdits("headers.customResponseHeaders", spec.Response)
+	if err != nil {
+		return nil, err
+	}
+	host := ""
+	request = slices.DeleteFunc(request, func(e edit) bool {
+		if e.name == "Host" {
+			host = e.value
+		}
+		return e.name == "Host"
+	})
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			request.apply(r.Header)
+			if host != "" {
+				r.Host = host
+			}
+			if len(response) == 0 {
+				next.ServeHTTP(w, r)
+				return
+			}
+			hw := &headersWriter{ResponseWriter: w, edits: response}
+			next.ServeHTTP(hw, r)
+			hw.edit() // an answer without a body may be written when the handler has returned
+		})
+	}, nil
+}
+
+type edit struct{ name, value string }
+
+// edits are sorted by the name that the owner wrote.
+type edits []edit
+
+func newEdits(place string, fields map[string]string) (edits, error) {
+	var list edits
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		canonical, err := fieldName(place, name)
+		if err != nil {
+			return nil, err
+		}
+		if !httpguts.ValidHeaderFieldValue(fields[name]) {
+			return nil, fieldError(place+"."+name, "the value has control characters; remove them")
+		}
+		list = append(list, edit{canonical, fields[name]})
+	}
+	return list, nil
+}
+
+func (list edits) apply(h http.Header) {
+	if len(list) == 0 {
+		return
+	}
+	// One allocation for all. Not made once for all requests: later handlers may write into the slices.
+	values := make([]string, len(list))
+	for i, e := range list {
+		if e.value == "" {
+			delete(h, e.name)
+			continue
+		}
+		values[i] = e.value
+		h[e.name] = values[i : i+1 : i+1]
+	}
+}
+
+// headersWriter changes the answer's fields just before they are sent, when the service's are known.
+type headersWriter struct {
+	http.ResponseWriter
+	edits edits
+	done  bool
+}
+
+func (w *headersWriter) edit() {
+	if !w.done {
+		w.done = true
+		w.edits.apply(w.Header())
+	}
+}
+
+// WriteHeader leaves informational answers as they are, apart from 101, which is the last.
+func (w *headersWriter) WriteHeader(status int) {
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		w.edit()
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *headersWriter) Write(p []byte) (int, error) {
+	w.edit()
+	return w.ResponseWriter.Write(p)
+}
+
+// ReadFrom lets the writer below copy in its own way, in the kernel if it can.
+func (w *headersWriter) ReadFrom(r io.Reader) (int64, error) {
+	w.edit()
+	return io.Copy(w.ResponseWriter, r)
+}
+
+// Flush is for those who do not use http.ResponseController.
+func (w *headersWriter) Flush() { _ = w.FlushError() }
+
+// FlushError sends what was written so far.
+func (w *headersWriter) FlushError() error {
+	w.edit()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// Hijack hands over the connection; whoever takes it writes Header() himself.
+func (w *headersWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	w.edit()
+	return http.NewResponseController(w.ResponseWriter).Hijack()
+}
+
+// Unwrap gives http.ResponseController the rest: deadlines, full duplex.
+func (w *headersWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

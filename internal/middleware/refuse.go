@@ -1,0 +1,31 @@
+package middleware
+
+import "net/http"
+
+// ReasonSetter is a ResponseWriter that wants to know why an answer did not come from a service, for the access log and
+// the metrics. It may be wrapped, if the wrappers have Unwrap as [http.ResponseController] wants it.
+type ReasonSetter interface {
+	// SetReason takes one of a fixed list of words: "refused_by_apiKey", "refused_by_basicAuth", "refused_by_ipAllowList",
+	// "refused_by_rateLimit", "redirected", "bad_host".
+	SetReason(reason string)
+}
+
+// refuse answers with a status and its text, and nothing that helps to guess a credential.
+func refuse(w http.ResponseWriter, status int, reason string) {
+	setReason(w, reason)
+	http.Error(w, http.StatusText(status), status)
+}
+
+func setReason(w http.ResponseWriter, reason string) {
+	for {
+		if s, ok := w.(ReasonSetter); ok {
+			s.SetReason(reason)
+			return
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return
+		}
+		w = u.Unwrap()
+	}
+}

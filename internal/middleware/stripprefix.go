@@ -1,0 +1,60 @@
+package middleware
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// newStripPrefix removes the first of the prefixes that the path has. They are compared by characters, so "/api" is
+// also a prefix of "/apis". A path without any of them goes on as it is.
+func newStripPrefix(_ *Set, _ model.Ref, spec *model.StripPrefix) (Func, error) {
+	prefixes := make([]string, 0, len(spec.Prefixes))
+	for _, p := range spec.Prefixes {
+		if p = strings.TrimSpace(p); p != "" {
+			prefixes = append(prefixes, p)
+		}
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			for _, p := range prefixes {
+				if strings.HasPrefix(r.URL.Path, p) {
+					strip(r, p)
+					break
+				}
+			}
+			next.ServeHTTP(w, r)
+		})
+	}, nil
+}
+
+func strip(r *http.Request, prefix string) {
+	if r.URL.RawPath != "" {
+		r.URL.RawPath = rooted(cutEncoded(r.URL.RawPath, len(prefix)))
+	}
+	r.URL.Path = rooted(r.URL.Path[len(prefix):])
+	r.RequestURI = r.URL.RequestURI()
+	// Added, not set: an edge may have removed a prefix before. Those of strangers never come this far.
+	r.Header.Add("X-Forwarded-Prefix", prefix)
+}
+
+// cutEncoded removes n bytes, as they are when decoded, from the front of a percent-encoded path.
+func cutEncoded(raw string, n int) string {
+	i := 0
+	for ; n > 0 && i < len(raw); n-- {
+		if raw[i] == '%' {
+			i += 3
+		} else {
+			i++
+		}
+	}
+	return raw[min(i, len(raw)):]
+}
+
+func rooted(path string) string {
+	if strings.HasPrefix(path, "/") {
+		return path
+	}
+	return "/" + path
+}

@@ -1,0 +1,79 @@
+package telemetry
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// exchangeLabels are what exchanges are told apart by.
+type exchangeLabels struct {
+	entryPoint, route, service, cluster, reason string
+	class                                       statusClass
+}
+
+// exchangeSeries are the counters for one combination of labels, found once: a lookup by label costs more than all the
+// counting.
+type exchangeSeries struct {
+	requests, requestBody, responseBody, retries prometheus.Counter
+	duration                                     prometheus.Observer
+	ownAnswers                                   prometheus.Counter // nil where the service answered
+}
+
+// Served counts an exchange. It does not keep x.
+func (m *Metrics) Served(x *Exchange) {
+	s := m.seriesOf(x)
+	s.requests.Inc()
+	s.duration.Observe(x.Duration.Seconds())
+	if x.BytesIn > 0 {
+		s.requestBody.Add(float64(x.BytesIn))
+	}
+	if x.BytesOut > 0 {
+		s.responseBody.Add(float64(x.BytesOut))
+	}
+	if x.Attempts > 1 {
+		s.retries.Add(float64(x.Attempts - 1))
+	}
+	if s.ownAnswers != nil {
+		s.ownAnswers.Inc()
+	}
+}
+
+func (m *Metrics) seriesOf(x *Exchange) *exchangeSeries {
+	key := exchangeLabels{x.EntryPoint, x.Route, x.Service, x.Cluster, x.Reason, classOf(x.Status)}
+	if s, ok := m.series.Load(key); ok {
+		return s.(*exchangeSeries)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.known >= maxSeries {
+		key.route, key.service, key.cluster = other, other, other
+	}
+	if s, ok := m.series.Load(key); ok { // made meanwhile, or one of the others
+		return s.(*exchangeSeries)
+	}
+	s := &exchangeSeries{
+		requests:     m.requests.WithLabelValues(key.entryPoint, key.route, key.service, key.cluster, key.class.String()),
+		duration:     m.duration.WithLabelValues(key.service, key.cluster),
+		requestBody:  m.requestBody.WithLabelValues(key.service, key.cluster),
+		responseBody: m.responseBody.WithLabelValues(key.service, key.cluster),
+		retries:      m.retries.WithLabelValues(key.service, key.cluster),
+	}
+	if key.reason != "" {
+		s.ownAnswers = m.ownAnswers.WithLabelValues(key.entryPoint, key.service, key.reason)
+	}
+	m.series.Store(key, s)
+	m.known++
+	return s
+}
+
+// statusClass is the first digit of a status. 0: no status that HTTP knows.
+type statusClass uint8
+
+func classOf(status int) statusClass {
+	if status < 100 || status > 599 {
+		return 0
+	}
+	return statusClass(status / 100)
+}
+
+// String returns "1xx" to "5xx", or "none".
+func (c statusClass) String() string {
+	return [...]string{"none", "1xx", "2xx", "3xx", "4xx", "5xx"}[c]
+}
