@@ -1,0 +1,104 @@
+package proxy
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"sync"
+)
+
+// An answer this small is read whole before its head goes to the client. It costs nothing (one buffer, one read), and a
+// service that dies in the middle of it costs the client nothing: the request can still be sent elsewhere.
+const wholeAnswer = 16 << 10
+
+// copyBuffer is what streams of bodies are copied through.
+const copyBuffer = 32 << 10
+
+var buffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
+
+// readSmall replaces the body of a small answer of known length by its bytes. Its error means that the answer is broken.
+func readSmall(answer *http.Response) error {
+	if answer.ContentLength <= 0 || answer.ContentLength > wholeAnswer || answer.Body == http.NoBody {
+		return nil
+	}
+	whole := make([]byte, answer.ContentLength)
+	_, err := io.ReadFull(answer.Body, whole)
+	closed := answer.Body.Close()
+	answer.Body = io.NopCloser(bytes.NewReader(whole))
+	return errors.Join(err, closed)
+}
+
+// writeAnswer sends a service's answer to the client. Its error means that the answer could not be sent whole: the
+// connection to the client must then be cut, so that it does not take the part for the whole.
+func writeAnswer(ctx context.Context, w http.ResponseWriter, answer *http.Response, done <-chan struct{}) error {
+	announced := maps.Clone(answer.Trailer) // reading the body adds to it
+	removeHopByHop(answer.Header)
+	h := w.Header()
+	maps.Copy(h, answer.Header)
+	for name := range announced {
+		h.Add("Trailer", name)
+	}
+	w.WriteHeader(answer.StatusCode)
+	if err := copyBody(ctx, w, answer.Body, done); err != nil {
+		return err
+	}
+	if len(answer.Trailer) == 0 {
+		return nil
+	}
+	if err := http.NewResponseController(w).Flush(); err != nil { // chunks, so that there is a place for trailers
+		return err
+	}
+	for name, values := range answer.Trailer {
+		if _, ok := announced[name]; !ok {
+			name = http.TrailerPrefix + name
+		}
+		h[name] = values
+	}
+	return nil
+}
+
+var errEnded = errors.New("the session that carried the request was ended")
+
+// copyBody streams a body to the client. What has come is flushed whenever the service pauses, so that events and slow
+// streams arrive as they are sent, and large bodies go in full buffers.
+func copyBody(ctx context.Context, w http.ResponseWriter, body io.Reader, done <-chan struct{}) error {
+	if body == http.NoBody {
+		return nil
+	}
+	if whole, ok := body.(io.WriterTo); ok && done == nil { // read already (readSmall)
+		_, err := whole.WriteTo(w)
+		return err
+	}
+	buffer := buffers.Get().(*[copyBuffer]byte)
+	defer buffers.Put(buffer)
+	flusher := http.NewResponseController(w)
+	for {
+		n, readErr := body.Read(buffer[:])
+		if n > 0 {
+			if _, err := w.Write(buffer[:n]); err != nil {
+				return err
+			}
+			if n < len(buffer) && readErr == nil {
+				if err := flusher.Flush(); err != nil {
+					return err
+				}
+			}
+		}
+		switch {
+		case readErr == io.EOF:
+			return nil
+		case readErr != nil:
+			return readErr
+		}
+		select {
+		case <-done:
+			return errEnded
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		default:
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/pires/go-proxyproto"
+)
+
+// EntryPoint is an address that requests are accepted on. Zero durations and numbers mean no limit, unless said otherwise.
+type EntryPoint struct {
+	Name    string
+	Address string // host:port; port 0 picks a free one
+	// Default serves the routes that name no entry point.
+	Default bool
+	// TLS makes it speak TLS. Nil: plain text.
+	TLS *tls.Config
+
+	HeaderTimeout time.Duration // until a request's head is complete
+	ReadTimeout   time.Duration // until a request is complete
+	WriteTimeout  time.Duration // until its answer is complete
+	IdleTimeout   time.Duration // between requests on a connection
+
+	HeaderBytes          int // a request's head; 0: 1 MiB
+	Headers              int // fields of a request
+	Connections          int
+	ConnectionsPerClient int
+	MaxConcurrentStreams int // HTTP/2, for each connection; 0: 250
+
+	// ProxyProtocol are the load balancers that begin each connection with a PROXY protocol header, v1 or v2. Connections of
+	// others that do so are refused.
+	ProxyProtocol []netip.Prefix
+	// Trusted are the proxies in front whose forwarding fields are believed; TrustAll believes everybody's.
+	Trusted  []netip.Prefix
+	TrustAll bool
+
+	// AcceptGrace is how long connections are still accepted after the stop was asked for, so that load balancers notice.
+	AcceptGrace time.Duration
+	// DrainGrace bounds the wait for requests under way.
+	DrainGrace time.Duration
+}
+
+// listener is an entry point that is open.
+type listener struct {
+	options EntryPoint
+	net     net.Listener
+	engine  engine
+	tunnels *tunnels
+	log     *slog.Logger
+}
+
+// open listens on the entry point's address.
+func open(o EntryPoint, handler http.Handler, tunnels *tunnels, log *slog.Logger) (*listener, error) {
+	l, err := net.Listen("tcp", o.Address)
+	if err != nil {
+		return nil, fmt.Errorf("opening entry point %s: %w", o.Name, err)
+	}
+	if o.HeaderBytes == 0 {
+		o.HeaderBytes = http.DefaultMaxHeaderBytes
+	}
+	log = log.With("entryPoint", o.Name)
+	l = limitConnections(l, o.Connections, o.ConnectionsPerClient)
+	if len(o.ProxyProtocol) > 0 {
+		l = acceptProxyProtocol(l, trust{ranges: o.ProxyProtocol}, o.HeaderTimeout)
+	}
+	if o.TLS != nil {
+		l = tls.NewListener(l, o.TLS)
+	}
+	return &listener{o, l, newEngine(o, handler, log), tunnels, log}, nil
+}
+
+// run serves until ctx is done, then drains: requests under way may finish, within the grace.
+func (l *listener) run(ctx context.Context) error {
+	l.log.Info("entry point open", "address", l.net.Addr().String(), "tls", l.options.TLS != nil)
+	served := make(chan error, 1)
+	go func() { served <- l.engine.Serve(l.net) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving entry point %s: %w", l.options.Name, err)
+	case <-ctx.Done():
+	}
+	if l.options.AcceptGrace > 0 {
+		time.Sleep(l.options.AcceptGrace)
+	}
+	grace, cancel := context.WithTimeout(context.Background(), l.options.DrainGrace)
+	defer cancel()
+	err := l.engine.Shutdown(grace)
+	l.tunnels.drain(grace)
+	if errors.Is(err, context.DeadlineExceeded) {
+		l.log.Warn("requests were still under way when the grace ended", "grace", l.options.DrainGrace)
+		err = l.engine.Close()
+	}
+	<-served
+	return err
+}
+
+// acceptProxyProtocol reads the PROXY protocol header (v1, v2) that trusted load balancers begin a connection with, so that
+// the connection's remote address is the client's.
+func acceptProxyProtocol(l net.Listener, trusted trust, timeout time.Duration) net.Listener {
+	return &proxyproto.Listener{
+		Listener:          l,
+		ReadHeaderTimeout: timeout,
+		ConnPolicy: func(o proxyproto.ConnPolicyOptions) (proxyproto.Policy, error) {
+			if trusted.includes(parseAddr(o.Upstream.String())) {
+				return proxyproto.USE, nil
+			}
+			return proxyproto.REJECT, nil
+		},
+	}
+}

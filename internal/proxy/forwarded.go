@@ -1,0 +1,159 @@
+package proxy
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Fields that carry a request over a link. A client's own are removed at every entry point but the link's.
+const (
+	keyField     = "Fairlead-Key"     // the follower's API key
+	serviceField = "Fairlead-Service" // the fleet-wide name of the service that the follower chose
+	clientField  = "Fairlead-Client"  // the client's address as the follower knows it
+	reasonField  = "Fairlead-Reason"  // in answers: why a proxy, not a service, answers
+)
+
+// forwardedFields say where a request came from. They are believed only from a trusted proxy in front.
+var forwardedFields = []string{
+	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Proto",
+	"X-Forwarded-Server", "X-Real-Ip",
+}
+
+// trust says whose forwarding fields an entry point believes.
+type trust struct {
+	everyone bool
+	ranges   []netip.Prefix
+}
+
+func (t trust) includes(addr netip.Addr) bool {
+	return t.everyone || slices.ContainsFunc(t.ranges, func(p netip.Prefix) bool { return p.Contains(addr) })
+}
+
+// resolveClient finds who sent the request, past the trusted proxies in front, and writes the forwarding fields that the
+// service sees. After it, r.RemoteAddr is the client's address.
+func (t trust) resolveClient(r *http.Request) netip.Addr {
+	hop := parseAddr(r.RemoteAddr)
+	client := hop
+	if !t.includes(hop) {
+		for _, field := range forwardedFields {
+			delete(r.Header, field)
+		}
+	} else if said, ok := t.fromForwardedFor(r.Header.Values("X-Forwarded-For")); ok {
+		client = said
+		r.RemoteAddr = netip.AddrPortFrom(said, 0).String()
+	}
+	setForwarded(r, hop, client)
+	return client
+}
+
+// fromForwardedFor returns the last address in the lists that is not a trusted proxy's: those to its left are only what
+// that address claims. When all are trusted, it is the first.
+func (t trust) fromForwardedFor(lists []string) (netip.Addr, bool) {
+	var found netip.Addr
+	for _, list := range slices.Backward(lists) {
+		for list != "" {
+			i := strings.LastIndexByte(list, ',')
+			addr := parseAddr(strings.TrimSpace(list[i+1:]))
+			if !addr.IsValid() {
+				return found, found.IsValid()
+			}
+			found = addr
+			if t.everyone {
+				list = list[:max(i, 0)]
+				continue
+			}
+			if !t.includes(addr) {
+				return found, true
+			}
+			list = list[:max(i, 0)]
+		}
+	}
+	return found, found.IsValid()
+}
+
+// setForwarded tells the service who asks: hop is who is connected to us, client who sent the request.
+func setForwarded(r *http.Request, hop, client netip.Addr) {
+	h := r.Header
+	if hop.IsValid() {
+		seen := hop.String()
+		if prior := h["X-Forwarded-For"]; len(prior) > 0 {
+			seen = strings.Join(prior, ", ") + ", " + seen
+		}
+		h["X-Forwarded-For"] = []string{seen}
+	}
+	if client.IsValid() {
+		h["X-Real-Ip"] = []string{client.String()}
+	}
+	if len(h["X-Forwarded-Proto"]) == 0 {
+		h["X-Forwarded-Proto"] = []string{scheme(r)}
+	}
+	if len(h["X-Forwarded-Host"]) == 0 {
+		h["X-Forwarded-Host"] = []string{r.Host}
+	}
+	if len(h["X-Forwarded-Port"]) == 0 {
+		h["X-Forwarded-Port"] = []string{port(r)}
+	}
+}
+
+// isTLS reports whether the client came over TLS: to us, or to a trusted proxy in front (others' fields are gone by now).
+func isTLS(r *http.Request) bool {
+	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
+}
+
+func scheme(r *http.Request) string {
+	if r.TLS != nil {
+		return "https"
+	}
+	return "http"
+}
+
+func port(r *http.Request) string {
+	if _, p, err := net.SplitHostPort(r.Host); err == nil {
+		return p
+	}
+	if r.TLS != nil {
+		return "443"
+	}
+	return "80"
+}
+
+// parseAddr reads an address with or without a port; the zero Addr where there is none.
+func parseAddr(s string) netip.Addr {
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return ap.Addr().Unmap()
+	}
+	addr, _ := netip.ParseAddr(strings.Trim(s, "[]"))
+	return addr.Unmap()
+}
+
+// hostname returns the host that the request is for: lower case, no port, no trailing dot.
+func hostname(r *http.Request) string {
+	host := r.Host
+	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.IndexByte(host[i:], ']') < 0 {
+		host = host[:i]
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
+}
+
+// hopByHop are the fields that concern one connection only (RFC 9110 §7.6.1).
+var hopByHop = []string{
+	"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
+	"Transfer-Encoding", "Upgrade",
+}
+
+// removeHopByHop removes the fields that a proxy must not pass on, those that Connection names among them.
+func removeHopByHop(h http.Header) {
+	for _, list := range h["Connection"] {
+		for name := range strings.SplitSeq(list, ",") {
+			if name = strings.TrimSpace(name); name != "" {
+				h.Del(name)
+			}
+		}
+	}
+	for _, name := range hopByHop {
+		delete(h, name)
+	}
+}

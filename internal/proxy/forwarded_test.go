@@ -1,0 +1,80 @@
+package proxy
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"testing"
+)
+
+func TestResolveClient(t *testing.T) {
+	balancer := netip.MustParsePrefix("10.0.0.0/8")
+	for _, c := range []struct {
+		name         string
+		trust        trust
+		from         string
+		forwardedFor []string
+		client       string // what rules and middlewares see
+		seen         string // X-Forwarded-For at the service
+	}{
+		{"nobody in front", trust{}, "192.0.2.7:1000", nil, "192.0.2.7", "192.0.2.7"},
+		{"a stranger's claim counts for nothing", trust{}, "192.0.2.7:1000", []string{"127.0.0.1"}, "192.0.2.7", "192.0.2.7"},
+		{"through a trusted balancer", trust{ranges: []netip.Prefix{balancer}}, "10.0.0.1:1000", []string{"192.0.2.7"},
+			"192.0.2.7", "192.0.2.7, 10.0.0.1"},
+		{"through two", trust{ranges: []netip.Prefix{balancer}}, "10.0.0.1:1000", []string{"192.0.2.7, 10.9.9.9"},
+			"192.0.2.7", "192.0.2.7, 10.9.9.9, 10.0.0.1"},
+		{"what is left of the first stranger is his claim", trust{ranges: []netip.Prefix{balancer}}, "10.0.0.1:1000",
+			[]string{"127.0.0.1, 192.0.2.7"}, "192.0.2.7", "127.0.0.1, 192.0.2.7, 10.0.0.1"},
+		{"several fields are one list", trust{ranges: []netip.Prefix{balancer}}, "10.0.0.1:1000",
+			[]string{"127.0.0.1", "192.0.2.7"}, "192.0.2.7", "127.0.0.1, 192.0.2.7, 10.0.0.1"},
+		{"nonsense ends the list", trust{ranges: []netip.Prefix{balancer}}, "10.0.0.1:1000", []string{"x, 10.2.2.2"},
+			"10.2.2.2", "x, 10.2.2.2, 10.0.0.1"},
+		{"everyone is trusted", trust{everyone: true}, "198.51.100.1:1000", []string{"192.0.2.7, 203.0.113.9"},
+			"192.0.2.7", "192.0.2.7, 203.0.113.9, 198.51.100.1"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := httptest.NewRequest(http.MethodGet, "http://a.example:8080/", nil)
+			r.RemoteAddr = c.from
+			r.Header["X-Forwarded-For"] = c.forwardedFor
+			r.Header["X-Forwarded-Proto"] = []string{"https"}
+			trusted := c.trust.includes(parseAddr(c.from))
+			if got := c.trust.resolveClient(r).String(); got != c.client {
+				t.Errorf("client %s, want %s", got, c.client)
+			}
+			if got := parseAddr(r.RemoteAddr).String(); got != c.client {
+				t.Errorf("RemoteAddr %s, want %s", got, c.client)
+			}
+			if got := r.Header.Get("X-Forwarded-For"); got != c.seen {
+				t.Errorf("X-Forwarded-For %q, want %q", got, c.seen)
+			}
+			if isTLS(r) != trusted {
+				t.Errorf("X-Forwarded-Proto believed: %v, want %v", isTLS(r), trusted)
+			}
+			if got := r.Header.Get("X-Forwarded-Port"); got != "8080" {
+				t.Errorf("X-Forwarded-Port %q", got)
+			}
+		})
+	}
+}
+
+func TestHostname(t *testing.T) {
+	for in, want := range map[string]string{
+		"a.example": "a.example", "A.Example:80": "a.example", "a.example.": "a.example", "a.example.:443": "a.example",
+		"[2001:db8::1]:80": "[2001:db8::1]", "[2001:db8::1]": "[2001:db8::1]", "": "",
+	} {
+		if got := hostname(&http.Request{Host: in}); got != want {
+			t.Errorf("%q: %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestRemoveHopByHop(t *testing.T) {
+	h := http.Header{
+		"Connection": {"close, X-Secret", "keep-alive"}, "Keep-Alive": {"5"}, "X-Secret": {"1"}, "Te": {"trailers"},
+		"Transfer-Encoding": {"chunked"}, "Upgrade": {"h2c"}, "Proxy-Authorization": {"x"}, "Accept": {"*/*"},
+	}
+	removeHopByHop(h)
+	if len(h) != 1 || h.Get("Accept") == "" {
+		t.Errorf("left: %v", h)
+	}
+}

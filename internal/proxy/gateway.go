@@ -1,0 +1,153 @@
+package proxy
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"slices"
+
+	"github.com/fairlead/fairlead/internal/model"
+	"github.com/fairlead/fairlead/internal/route"
+)
+
+// Gateway is how requests get into a followed cluster, through its link entry point.
+type Gateway struct {
+	TLS *tls.Config
+	// Key returns the API key for the cluster. It is asked for each request, so that a rotated key is used at once.
+	Key func() (string, error)
+}
+
+// Link is the entry point of this cluster that followers use: for requests, and (Control) for following.
+type Link struct {
+	EntryPoint
+	// Control serves what is not a forwarded request: /link/v1/….
+	Control http.Handler
+	// Authorize checks a follower's key for forwarding requests. The channel is closed when the key is revoked. False: the
+	// key is wrong; forbidden: it is right, but not for this.
+	Authorize func(key string) (ended <-chan struct{}, err error)
+	// Transit serves routes whose services were themselves learned over links, too.
+	Transit bool
+}
+
+// ErrForbidden is what Authorize returns for a valid key that may not send requests.
+var ErrForbidden = errors.New("the key may not be used for this")
+
+// followers returns the handler of the link entry point.
+func (p *Proxy) followers(l *Link) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
+		service := in.Header.Get(serviceField)
+		if service == "" {
+			l.Control.ServeHTTP(w, in)
+			return
+		}
+		x, r := newExchange(w, in, l.Name, p.log)
+		defer p.finish(x)
+		var err error
+		switch x.ended, err = l.Authorize(r.Header.Get(keyField)); {
+		case errors.Is(err, ErrForbidden):
+			x.refuse(http.StatusForbidden, reasonForbidden)
+			return
+		case err != nil:
+			x.refuse(http.StatusUnauthorized, reasonRefused)
+			return
+		}
+		p.serveFollower(x, r, l, service)
+	})
+}
+
+// serveFollower leads a follower's request to the service that the follower means. The request is routed again, by this
+// cluster's own order: a follower chooses a service, never which of its routes (and middlewares) applies.
+func (p *Proxy) serveFollower(x *exchange, r *http.Request, l *Link, service string) {
+	hop := parseAddr(r.RemoteAddr)
+	if client, err := netip.ParseAddrPort(r.Header.Get(clientField)); err == nil {
+		r.RemoteAddr = client.String()
+	}
+	x.client, x.ClientAddr = parseAddr(r.RemoteAddr), r.RemoteAddr
+	removeLinkFields(r.Header)
+	removeHopByHop(r.Header)
+	if !p.admit(x, r, l.Headers) {
+		return
+	}
+	setForwarded(r, hop, x.client)
+	g := p.generation.Load()
+	if g == nil {
+		x.refuse(http.StatusServiceUnavailable, reasonNoHealthyHost)
+		return
+	}
+	rule, ok := g.table.MatchExported(&route.Request{
+		TLS: isTLS(r), Method: r.Method, Host: hostname(r), Path: r.URL.Path, Header: r.Header, RawQuery: r.URL.RawQuery,
+		ClientIP: x.client,
+	})
+	if !ok || rule.Route.ExportedAs().String() != service || !l.Transit && !runsHere(rule) {
+		x.refuse(http.StatusMisdirectedRequest, reasonNotExported)
+		return
+	}
+	g.serve(x, r, rule)
+}
+
+// runsHere reports whether a rule leads to anything but services of followed clusters. If those were served to followers,
+// two instances that follow each other would hand requests to and fro.
+func runsHere(rule *route.Rule) bool {
+	return len(rule.Backends) == 0 || slices.ContainsFunc(rule.Backends, func(b route.Backend) bool {
+		return b.Service.Source.Kind() != model.LinkKind
+	})
+}
+
+// dialer holds the transports to services and gateways. They live as long as the proxy, so connections outlive generations.
+type dialer struct {
+	byProtocol map[model.Protocol]http.RoundTripper
+	gateways   map[string]openGateway
+}
+
+type openGateway struct {
+	Gateway
+	transport http.RoundTripper
+}
+
+func newDialer(gateways map[string]Gateway) *dialer {
+	d := &dialer{byProtocol: make(map[model.Protocol]http.RoundTripper), gateways: make(map[string]openGateway)}
+	for _, protocol := range []model.Protocol{model.HTTP, model.HTTPS, model.H2C} {
+		d.byProtocol[protocol] = newTransport(protocol, nil, endpointDialTimeout)
+	}
+	for name, g := range gateways {
+		d.gateways[name] = openGateway{g, newTransport(model.HTTPS, g.TLS, gatewayDialTimeout)}
+	}
+	return d
+}
+
+// transport returns what sends requests to endpoints that speak protocol.
+func (d *dialer) transport(protocol model.Protocol) http.RoundTripper {
+	if t, ok := d.byProtocol[protocol]; ok {
+		return t
+	}
+	return d.byProtocol[model.HTTP]
+}
+
+// gateway makes out a request to a cluster's gateway, for a service that the cluster exports, and returns what sends it.
+func (d *dialer) gateway(cluster string, out *http.Request, x *exchange, service model.Name) (http.RoundTripper, error) {
+	g, ok := d.gateways[cluster]
+	if !ok {
+		return nil, fmt.Errorf("cluster %s is not followed", cluster)
+	}
+	key, err := g.Key()
+	if err != nil {
+		return nil, fmt.Errorf("reading the key for cluster %s: %w", cluster, err)
+	}
+	out.URL.Scheme = "https"
+	out.Header[keyField] = []string{key}
+	out.Header[serviceField] = []string{service.String()}
+	out.Header[clientField] = []string{x.ClientAddr}
+	return g.transport, nil
+}
+
+// closeIdle closes the connections that no request uses.
+func (d *dialer) closeIdle() {
+	for _, t := range d.byProtocol {
+		closeIdle(t)
+	}
+	for _, g := range d.gateways {
+		closeIdle(g.transport)
+	}
+}

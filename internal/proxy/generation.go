@@ -1,0 +1,211 @@
+package proxy
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/middleware"
+	"github.com/fairlead/fairlead/internal/model"
+	"github.com/fairlead/fairlead/internal/route"
+	"github.com/fairlead/fairlead/internal/upstream"
+)
+
+const (
+	endpointDialTimeout = 3 * time.Second
+	gatewayDialTimeout  = time.Second // short: another cluster may have the service
+)
+
+// generation is one version of the data plane. It is immutable.
+type generation struct {
+	snapshot *model.Snapshot
+	table    *route.Table
+	actions  []*action // by the rules' slots; nil: a free slot
+	// behind returns, for each service that an exported route names, the backends that its requests go to.
+	behind func() map[model.Ref][]backend
+}
+
+// newGeneration returns a generation. What only the link asks for is made when it first does.
+func newGeneration(s *model.Snapshot, table *route.Table, actions []*action) *generation {
+	return &generation{s, table, actions, sync.OnceValue(func() map[model.Ref][]backend {
+		behind := make(map[model.Ref][]backend)
+		for slot, rule := range table.Rules() {
+			if rule == nil || !rule.Route.Export.Offered || len(rule.Route.Backends) != 1 {
+				continue
+			}
+			service := rule.Route.Backends[0].Service
+			service.Source = cmp.Or(service.Source, rule.Route.Source)
+			behind[service] = actions[slot].backends
+		}
+		return behind
+	})}
+}
+
+// action is what is done with a rule's requests: its middlewares, and the forwarder behind them.
+type action struct {
+	handler  http.Handler
+	backends []backend
+	problems []model.Problem
+}
+
+// builder makes each generation from the one before; what did not change is taken over. It belongs to one goroutine.
+type builder struct {
+	entryPoints []string
+	hosts       *upstream.Hosts
+	middlewares *middleware.Set
+	dialer      *dialer
+	tunnels     *tunnels
+
+	last  *generation
+	pools map[*model.Service]*pooled
+}
+
+// pooled is a service's pool and how many actions of the newest generation use it.
+type pooled struct {
+	pool *upstream.Pool
+	uses int
+}
+
+func newBuilder(o Options, tunnels *tunnels) *builder {
+	b := &builder{
+		hosts: o.Hosts, middlewares: o.Middlewares, dialer: newDialer(o.Gateways), tunnels: tunnels,
+		last:  newGeneration(new(model.Snapshot), route.Compile(new(model.Snapshot)), nil),
+		pools: make(map[*model.Service]*pooled),
+	}
+	for _, e := range o.EntryPoints {
+		b.entryPoints = append(b.entryPoints, e.Name)
+	}
+	return b
+}
+
+// next makes the generation of a snapshot.
+func (b *builder) next(s *model.Snapshot) *generation {
+	before := b.last.table.Rules()
+	table := route.Recompile(b.last.table, s)
+	rules := table.Rules()
+	actions := make([]*action, len(rules))
+	copy(actions, b.last.actions)
+	var replaced []*action
+	for slot := range max(len(before), len(rules)) {
+		was, is := at(before, slot), at(rules, slot)
+		if was == is {
+			continue
+		}
+		if was != nil {
+			replaced = append(replaced, b.last.actions[slot])
+		}
+		if slot < len(actions) {
+			actions[slot] = nil
+			if is != nil {
+				actions[slot] = b.action(is)
+			}
+		}
+	}
+	for _, a := range replaced { // after the new ones: a pool that both use lives on
+		b.release(a)
+	}
+	b.middlewares.Keep(func(yield func(model.Ref) bool) {
+		for _, m := range s.Middlewares {
+			if !yield(m.Ref()) {
+				return
+			}
+		}
+	})
+	b.last = newGeneration(s, table, actions)
+	return b.last
+}
+
+func at(rules []*route.Rule, slot int) *route.Rule {
+	if slot < len(rules) {
+		return rules[slot]
+	}
+	return nil
+}
+
+// action makes what serves a rule.
+func (b *builder) action(rule *route.Rule) *action {
+	a := &action{problems: b.check(rule)}
+	f := &forwarder{timeouts: rule.Route.Timeouts, dialer: b.dialer, tunnels: b.tunnels}
+	for _, to := range rule.Backends {
+		f.backends = append(f.backends, backend{to.Service, b.use(to.Service), to.Weight})
+		f.weights += to.Weight
+	}
+	a.handler, a.backends = f, f.backends
+	for _, m := range slices.Backward(rule.Middlewares) {
+		if m.Retry != nil {
+			f.retry = *m.Retry
+			continue
+		}
+		wrap, err := b.middlewares.Build(m)
+		if err != nil {
+			a.problems = append(a.problems, broken(m, err))
+			a.handler = refuseAll(reasonBadMiddleware) // without it, the route might be open to all
+			return a
+		}
+		a.handler = wrap(a.handler)
+	}
+	return a
+}
+
+// broken says that a middleware cannot be made.
+func broken(m *model.Middleware, err error) model.Problem {
+	var field string
+	if f, ok := errors.AsType[*middleware.FieldError](err); ok {
+		field = f.Field
+	}
+	return model.Problem{
+		Object:  model.Object{Kind: model.KindMiddleware, Ref: m.Ref()},
+		Field:   field,
+		Code:    model.InvalidField,
+		Message: fmt.Sprintf("%v; the routes that use it answer 503 until it is mended", err),
+	}
+}
+
+// refuseAll answers every request with 503.
+func refuseAll(reason string) http.Handler {
+	return http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		exchangeOf(r).refuse(http.StatusServiceUnavailable, reason)
+	})
+}
+
+// check reports the entry points that a route names and that do not exist.
+func (b *builder) check(rule *route.Rule) (problems []model.Problem) {
+	for _, name := range rule.Route.EntryPoints {
+		if !slices.Contains(b.entryPoints, name) {
+			problems = append(problems, model.Problem{
+				Object:  model.Object{Kind: model.KindRoute, Ref: rule.Route.Ref()},
+				Field:   "entryPoints",
+				Code:    model.UnknownEntryPoint,
+				Message: fmt.Sprintf("entry point %q does not exist here; there are: %v", name, b.entryPoints),
+			})
+		}
+	}
+	return problems
+}
+
+// use returns the pool of a service, which one more action uses.
+func (b *builder) use(s *model.Service) *upstream.Pool {
+	p, ok := b.pools[s]
+	if !ok {
+		p = &pooled{pool: b.hosts.Pool(s)}
+		b.pools[s] = p
+	}
+	p.uses++
+	return p.pool
+}
+
+// release gives back the pools of an action that is no longer in the newest generation. Requests that still run in an older
+// one keep what they hold.
+func (b *builder) release(a *action) {
+	for _, to := range a.backends {
+		p := b.pools[to.service]
+		if p.uses--; p.uses == 0 {
+			delete(b.pools, to.service)
+			p.pool.Close()
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package proxy
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+)
+
+// limitConnections bounds how many connections are open at once, in all and for each client address (0: unbounded). One
+// too many is closed at once: a client that holds connections cannot keep others waiting.
+func limitConnections(l net.Listener, total, perClient int) net.Listener {
+	if total == 0 && perClient == 0 {
+		return l
+	}
+	return &limitedListener{Listener: l, total: total, perClient: perClient, clients: make(map[netip.Addr]int)}
+}
+
+type limitedListener struct {
+	net.Listener
+	total, perClient int
+
+	mu      sync.Mutex
+	open    int
+	clients map[netip.Addr]int
+}
+
+func (l *limitedListener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		client := parseAddr(conn.RemoteAddr().String())
+		if l.admit(client) {
+			return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { l.release(client) })}, nil
+		}
+		_ = conn.Close()
+	}
+}
+
+func (l *limitedListener) admit(client netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.total > 0 && l.open >= l.total || l.perClient > 0 && l.clients[client] >= l.perClient {
+		return false
+	}
+	l.open++
+	l.clients[client]++
+	return true
+}
+
+func (l *limitedListener) release(client netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.open--
+	if l.clients[client]--; l.clients[client] == 0 {
+		delete(l.clients, client)
+	}
+}
+
+type limitedConn struct {
+	net.Conn
+	release func()
+}
+
+func (c *limitedConn) Close() error {
+	c.release()
+	return c.Conn.Close()
+}

@@ -1,0 +1,116 @@
+package proxy
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fairlead/fairlead/internal/middleware"
+	"github.com/fairlead/fairlead/internal/model"
+	"github.com/fairlead/fairlead/internal/telemetry"
+	"github.com/fairlead/fairlead/internal/upstream"
+)
+
+// Options say what a Proxy is made of.
+type Options struct {
+	EntryPoints []EntryPoint
+	// Link is the entry point on which followers send requests. Nil: none.
+	Link *Link
+	// Gateways are the followed clusters, by name.
+	Gateways map[string]Gateway
+	// Hosts is the live state of addresses. Whoever made it runs it.
+	Hosts *upstream.Hosts
+	// Middlewares makes the rules' middlewares.
+	Middlewares *middleware.Set
+	Observers   []Observer
+	Log         *slog.Logger
+}
+
+// Observer sees each exchange when it is over. It must not keep it.
+type Observer interface {
+	Served(x *telemetry.Exchange)
+}
+
+// Proxy serves requests from the newest generation.
+type Proxy struct {
+	options    Options
+	generation atomic.Pointer[generation]
+	builder    *builder
+	tunnels    *tunnels
+	listeners  []*listener
+	log        *slog.Logger
+}
+
+// New opens the entry points; those without an address only exist in name, for explaining and checking. They serve from
+// [Proxy.Run] on.
+func New(o Options) (*Proxy, error) {
+	p := &Proxy{options: o, tunnels: newTunnels(), log: o.Log}
+	p.builder = newBuilder(o, p.tunnels)
+	for _, e := range o.EntryPoints {
+		if e.Address == "" {
+			continue
+		}
+		if err := p.open(e, p.clients(e)); err != nil {
+			p.close()
+			return nil, err
+		}
+	}
+	if o.Link != nil {
+		if err := p.open(o.Link.EntryPoint, p.followers(o.Link)); err != nil {
+			p.close()
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func (p *Proxy) open(e EntryPoint, handler http.Handler) error {
+	l, err := open(e, handler, p.tunnels, p.log)
+	if err == nil {
+		p.listeners = append(p.listeners, l)
+	}
+	return err
+}
+
+func (p *Proxy) close() {
+	for _, l := range p.listeners {
+		_ = l.net.Close()
+	}
+}
+
+// Addr returns the address that an entry point is open on; nil where there is none of that name.
+func (p *Proxy) Addr(entryPoint string) net.Addr {
+	i := slices.IndexFunc(p.listeners, func(l *listener) bool { return l.options.Name == entryPoint })
+	if i < 0 {
+		return nil
+	}
+	return p.listeners[i].net.Addr()
+}
+
+// Run serves until ctx is done, then drains the entry points. Before the first Apply every answer is 503.
+func (p *Proxy) Run(ctx context.Context) error {
+	group, serving := errgroup.WithContext(ctx)
+	for _, l := range p.listeners {
+		// One for each entry point, until it is drained. One lost is all lost: better restarted than half there.
+		group.Go(func() error { return l.run(serving) })
+	}
+	defer p.builder.dialer.closeIdle()
+	return group.Wait()
+}
+
+// Kill cuts every connection at once, as the loss of the machine would. Run then returns an error.
+func (p *Proxy) Kill() {
+	for _, l := range p.listeners {
+		_ = l.engine.Close()
+	}
+}
+
+// Apply makes a snapshot the one that new requests are served from. Only one goroutine may call it.
+func (p *Proxy) Apply(snapshot *model.Snapshot) {
+	p.generation.Store(p.builder.next(snapshot))
+}

@@ -1,0 +1,100 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+)
+
+// A request's body this small is kept, so that the request can be sent again.
+const replayable = 64 << 10
+
+// replay gives each attempt the request's body. A body can be given again while nothing of it has been read, or when it is
+// small enough to be kept.
+type replay struct {
+	body io.ReadCloser // http.NoBody where the request has none
+	kept []byte        // the whole of body; nil: not kept
+
+	mu    sync.Mutex
+	given *once // to the attempt under way
+	begun bool  // a part of body has been read
+}
+
+var (
+	errBodyRead    = errors.New("reading the request's body")
+	errAttemptOver = errors.New("the attempt that the body was for is over")
+)
+
+// newReplay keeps the body of a request that may be sent again if it is small; larger ones and those of unknown length
+// stream, once.
+func newReplay(r *http.Request) (*replay, error) {
+	p := &replay{body: r.Body}
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
+		p.body = http.NoBody
+		return p, nil
+	}
+	if !idempotent(r.Method) || r.ContentLength < 0 || r.ContentLength > replayable {
+		return p, nil
+	}
+	p.kept = make([]byte, r.ContentLength)
+	if _, err := io.ReadFull(r.Body, p.kept); err != nil {
+		return nil, errors.Join(errBodyRead, err)
+	}
+	return p, nil
+}
+
+// next returns the body for another attempt.
+func (p *replay) next() io.ReadCloser {
+	switch {
+	case p.body == http.NoBody:
+		return http.NoBody
+	case p.kept != nil:
+		return io.NopCloser(bytes.NewReader(p.kept))
+	default:
+		p.given = &once{of: p}
+		return p.given
+	}
+}
+
+// again reports whether the body can be given once more. It takes it away from the attempt before, which may still hold it:
+// an http.RoundTripper may close a body after it has returned.
+func (p *replay) again() bool {
+	if p.body == http.NoBody || p.kept != nil {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.given.over = true
+	return !p.begun
+}
+
+// once is a body that streams from the client. Closing it leaves the client's body open for another attempt; the engine
+// closes that when the exchange ends.
+type once struct {
+	of   *replay
+	over bool // under of.mu
+}
+
+func (o *once) Read(b []byte) (int, error) {
+	o.of.mu.Lock()
+	if o.over {
+		o.of.mu.Unlock()
+		return 0, errAttemptOver
+	}
+	o.of.begun = true
+	o.of.mu.Unlock()
+	return o.of.body.Read(b)
+}
+
+func (o *once) Close() error { return nil }
+
+// idempotent reports whether sending a request twice has the effect of sending it once (RFC 9110 §9.2.2).
+func idempotent(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace, http.MethodPut, http.MethodDelete:
+		return true
+	}
+	return false
+}

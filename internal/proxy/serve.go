@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/route"
+)
+
+// clients returns the handler of an entry point that clients reach.
+func (p *Proxy) clients(e EntryPoint) http.Handler {
+	trusted := trust{everyone: e.TrustAll, ranges: e.Trusted}
+	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
+		x, r := newExchange(w, in, e.Name, p.log)
+		defer p.finish(x)
+		removeLinkFields(r.Header)
+		removeHopByHop(r.Header) // first: a client must not name the fields that are set below (RFC 9110 §7.6.1)
+		if !p.admit(x, r, e.Headers) {
+			return
+		}
+		x.client = trusted.resolveClient(r)
+		x.ClientAddr = r.RemoteAddr
+		g := p.generation.Load()
+		if g == nil {
+			x.refuse(http.StatusServiceUnavailable, reasonNotReady)
+			return
+		}
+		rule, ok := g.table.Match(&route.Request{
+			EntryPoint: e.Name, Default: e.Default, TLS: isTLS(r), Method: r.Method, Host: hostname(r), Path: r.URL.Path,
+			Header: r.Header, RawQuery: r.URL.RawQuery, ClientIP: x.client,
+		})
+		if !ok {
+			x.refuse(http.StatusNotFound, reasonNoRoute)
+			return
+		}
+		g.serve(x, r, rule)
+	})
+}
+
+// serve lets a rule's action answer.
+func (g *generation) serve(x *exchange, r *http.Request, rule *route.Rule) {
+	x.Route = rule.Route.Ref().String()
+	g.actions[rule.Slot].handler.ServeHTTP(x, r)
+}
+
+// admit refuses requests that no rule may see.
+func (p *Proxy) admit(x *exchange, r *http.Request, maxFields int) bool {
+	switch {
+	case maxFields > 0 && countFields(r.Header) > maxFields:
+		x.refuse(http.StatusRequestHeaderFieldsTooLarge, reasonTooManyFields)
+	case r.Method == http.MethodConnect, r.URL.Host != "" && r.URL.Host != r.Host, !cleanPath(r.URL):
+		x.refuse(http.StatusBadRequest, reasonBadRequest)
+	default:
+		return true
+	}
+	return false
+}
+
+func countFields(h http.Header) (n int) {
+	for _, values := range h {
+		n += len(values)
+	}
+	return n
+}
+
+// removeLinkFields removes the fields that only a link may carry.
+func removeLinkFields(h http.Header) {
+	for name := range h {
+		if strings.HasPrefix(name, "Fairlead-") {
+			delete(h, name)
+		}
+	}
+}
+
+// finish tells the observers that an exchange is over.
+func (p *Proxy) finish(x *exchange) {
+	x.finish()
+	for _, o := range p.options.Observers {
+		o.Served(&x.Exchange)
+	}
+}

@@ -1,0 +1,106 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// upgradeType returns the protocol that a message wants to change to, "" where none (RFC 9110 §7.8).
+func upgradeType(h http.Header) string {
+	if !httpguts.HeaderValuesContainsToken(h["Connection"], "Upgrade") {
+		return ""
+	}
+	return h.Get("Upgrade")
+}
+
+// tunnels are the connections that left HTTP by an upgrade. The engine no longer knows them, so they are drained here.
+type tunnels struct {
+	mu     sync.Mutex
+	open   map[net.Conn]struct{}
+	closed bool
+	all    sync.WaitGroup
+}
+
+func newTunnels() *tunnels { return &tunnels{open: make(map[net.Conn]struct{})} }
+
+func (t *tunnels) add(client net.Conn) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	t.open[client] = struct{}{}
+	t.all.Add(1)
+	return true
+}
+
+func (t *tunnels) remove(client net.Conn) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.open, client)
+	t.all.Done()
+}
+
+// drain waits for the tunnels to end by themselves until ctx is done, then cuts them.
+func (t *tunnels) drain(ctx context.Context) {
+	ended := make(chan struct{})
+	go func() { t.all.Wait(); close(ended) }()
+	select {
+	case <-ended:
+		return
+	case <-ctx.Done():
+	}
+	t.mu.Lock()
+	t.closed = true
+	for client := range t.open {
+		_ = client.Close()
+	}
+	t.mu.Unlock()
+	<-ended
+}
+
+// tunnel passes an upgrade through: the answer's head, then bytes both ways until either side ends or done is closed.
+func (t *tunnels) tunnel(w http.ResponseWriter, answer *http.Response, wanted string, done <-chan struct{}) error {
+	if got := upgradeType(answer.Header); !strings.EqualFold(got, wanted) {
+		return fmt.Errorf("the service changed to %q where the client wanted %q", got, wanted)
+	}
+	service, ok := answer.Body.(io.ReadWriteCloser)
+	if !ok {
+		return errors.New("the connection to the service cannot be written to after an upgrade")
+	}
+	defer func() { _ = service.Close() }()
+	removeHopByHop(answer.Header)
+	maps.Copy(w.Header(), answer.Header)
+	w.Header().Set("Connection", "Upgrade")
+	w.Header().Set("Upgrade", wanted)
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	client, early, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return fmt.Errorf("taking over the client's connection: %w", err)
+	}
+	defer func() { _ = client.Close() }()
+	if !t.add(client) {
+		return nil
+	}
+	defer t.remove(client)
+	if err := early.Flush(); err != nil {
+		return fmt.Errorf("sending the upgrade to the client: %w", err)
+	}
+	ended := make(chan struct{}, 2)
+	go func() { _, _ = io.Copy(service, early); ended <- struct{}{} }() // early: what the client sent already, then the rest
+	go func() { _, _ = io.Copy(client, service); ended <- struct{}{} }()
+	select {
+	case <-ended:
+	case <-done:
+	}
+	return nil
+}
