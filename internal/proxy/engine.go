@@ -49,9 +49,13 @@ func newTransport(protocol model.Protocol, identity *tls.Config, dialTimeout tim
 		protocols.SetUnencryptedHTTP2(true)
 	case model.HTTPS:
 		protocols.SetHTTP1(true)
-		protocols.SetHTTP2(identity == nil) // one connection to a gateway would carry every client's requests
+		protocols.SetHTTP2(identity == nil)
 	default:
 		protocols.SetHTTP1(true)
+	}
+	if identity != nil { // a gateway: one HTTP/2 connection would carry the requests of all clients
+		identity = identity.Clone()
+		identity.NextProtos = []string{"http/1.1"}
 	}
 	return &http.Transport{
 		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
