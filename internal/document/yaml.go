@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	yaml "github.com/oasdiff/yaml3"
+	yaml "go.yaml.in/yaml/v3"
 )
 
 func parseYAML(t *text) (*Node, *SyntaxError) {

@@ -44,7 +44,7 @@ const (
 	InvalidFile       Code = "invalid_file"       // cannot be read; its last good content is served
 	InvalidField      Code = "invalid_field"      // a value is of the wrong type or out of range; its object is not served
 	InvalidRule       Code = "invalid_rule"       // the rule cannot be understood; the route is not served
-	UnknownField      Code = "unknown_field"      // no such key; ignored
+	UnknownField      Code = "unknown_field"      // no such key; a route or middleware with one is not served
 	Unsupported       Code = "unsupported"        // known, but not served by this version; see the message for the effect
 	UnknownService    Code = "unknown_service"    // the route answers 503
 	UnknownMiddleware Code = "unknown_middleware" // the route is not served: without it, it might be open to all

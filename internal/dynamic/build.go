@@ -1,0 +1,113 @@
+package dynamic
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/fairlead/fairlead/internal/document"
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// Option changes how Build works.
+type Option func(*builder)
+
+// WithFiles lets middlewares read the files that they name (usersFile, hashesFile). Without it, to name one is a
+// problem.
+func WithFiles(read func(name string) ([]byte, error)) Option {
+	return func(b *builder) { b.read = read }
+}
+
+// Build turns the documents of one source into a snapshot without a version. Where two files define an object of the
+// same name, that of the file whose name sorts first is served; within the result nothing depends on the order of docs.
+func Build(source model.Source, docs []*Document, options ...Option) model.Snapshot {
+	b := &builder{snapshot: model.Snapshot{Source: source}, source: source, seen: map[objectKey]document.Position{}}
+	for _, o := range options {
+		o(b)
+	}
+	docs = slices.Clone(docs)
+	slices.SortStableFunc(docs, func(a, c *Document) int { return cmp.Compare(a.file, c.file) })
+	for _, d := range docs {
+		b.add(d)
+	}
+	b.snapshot.Sort()
+	b.snapshot.Problems = slices.Compact(b.snapshot.Problems)
+	return b.snapshot
+}
+
+type builder struct {
+	source   model.Source
+	read     func(string) ([]byte, error) // nil: files cannot be read
+	snapshot model.Snapshot
+	seen     map[objectKey]document.Position
+}
+
+type objectKey struct{ kind, name string }
+
+func (b *builder) add(d *Document) {
+	for _, m := range d.mistakes {
+		b.problem(code(m), m.Field, m.At, m.Message)
+	}
+	for _, u := range d.unsupported {
+		b.problem(model.Unsupported, u.field, u.at, "this is not supported yet; it is ignored")
+	}
+	for i := range d.services {
+		e := &d.services[i]
+		if o := begin(b, model.KindService, "http.services", e); o != nil {
+			if s := o.service(&e.spec); !o.dropped {
+				b.snapshot.Services = append(b.snapshot.Services, s)
+			}
+		}
+	}
+	for i := range d.middlewares {
+		e := &d.middlewares[i]
+		if o := begin(b, model.KindMiddleware, "http.middlewares", e); o != nil {
+			if m := o.middleware(&e.spec); !o.dropped {
+				b.snapshot.Middlewares = append(b.snapshot.Middlewares, m)
+			}
+		}
+	}
+	for i := range d.routers {
+		e := &d.routers[i]
+		if o := begin(b, model.KindRoute, "http.routers", e); o != nil {
+			if r := o.route(&e.spec); !o.dropped {
+				b.snapshot.Routes = append(b.snapshot.Routes, r)
+			}
+		}
+	}
+}
+
+// problem reports what belongs to no object.
+func (b *builder) problem(code model.Code, field string, at document.Position, message string) {
+	b.snapshot.Problems = append(b.snapshot.Problems, model.Problem{
+		Object: model.Object{Kind: model.KindSource, Ref: model.Ref{Source: b.source}},
+		Field:  field, Code: code, Message: message, At: at.String(),
+	})
+}
+
+func code(m document.Mistake) model.Code {
+	if m.Unknown {
+		return model.UnknownField
+	}
+	return model.InvalidField
+}
+
+// begin starts an object of the snapshot and reports the mistakes that were found when it was decoded. Nil: there is
+// another object of that name already.
+func begin[T interface{ gaps() []gap }](b *builder, kind, section string, e *entry[T]) *object {
+	o := &object{
+		builder: b, kind: kind, path: section + "." + e.name, node: e.node, at: e.at,
+		ref: model.Ref{Name: model.Name{Name: e.name}, Source: b.source},
+	}
+	if first, ok := b.seen[objectKey{kind, e.name}]; ok {
+		message := fmt.Sprintf("the name is already used in %s; this one is ignored, rename it", first)
+		o.report(model.Conflict, "", e.at, message)
+		return nil
+	}
+	b.seen[objectKey{kind, e.name}] = e.at
+	if err := checkName(e.name); err != nil {
+		o.drop(model.InvalidField, "", e.at, err.Error())
+	}
+	o.mistakes(e.mistakes, e.spec.gaps())
+	return o
+}

@@ -1,0 +1,39 @@
+// Package dynamic reads the dynamic-configuration format of Traefik v3 (its HTTP part) into the model.
+//
+//	file ─ Decode ─▶ *Document ─┐
+//	file ─ Decode ─▶ *Document ─┴ Build ─▶ model.Snapshot (services, routes, middlewares, problems)
+//
+// The format is as Traefik documents it, in YAML, TOML and JSON, letter case of keys ignored: http.routers,
+// http.services (loadBalancer, weighted) and http.middlewares, with the rule language of version 3 (ParseRule). What
+// Fairlead adds:
+//
+//	http:
+//	  routers:
+//	    shop:
+//	      export: true     # offer the route to followers; or {as: namespace/name}, the fleet-wide service name
+//	      timeouts: {header: 10s, total: 1m}
+//	  services:
+//	    shop:
+//	      loadBalancer:
+//	        balance: {picker: p2c, spill: 70, failClosed: false} # picker: p2c, wrr, leastconn or hrw
+//	        healthCheck: {mode: tcp}   # only connects
+//	  middlewares:
+//	    keys:
+//	      apiKey:                      # admits requests that carry a key
+//	        header: Authorization      # or query, or cookie: where the key is; Authorization: after "Bearer "
+//	        hashes: [<hex of the key's SHA-256>]
+//	        hashesFile: /etc/keys      # the same, one a line; # begins a comment
+//	        scope: route:shop          # admits keys of the instance's own store that have this scope
+//	        identityHeader: X-Key-Owner
+//	        keepKey: false             # true leaves the key in the request
+//
+// What must hold:
+//
+//   - Nothing is passed over in silence: a key that means nothing, a value that cannot be, and a part of the format
+//     that is not served yet are problems, each with its file and line.
+//   - A mistake never opens a route. A route or a middleware with a mistake or an unknown key is left out; a route that
+//     uses a middleware that is left out is not served (the compiler of routes sees to that).
+//   - One object's mistake touches no other object.
+//   - Build is pure and total, and equal input gives deeply equal, sorted snapshots. Only WithFiles makes it read
+//     anything.
+package dynamic

@@ -1,0 +1,132 @@
+package dynamic
+
+import (
+	"slices"
+
+	"github.com/fairlead/fairlead/internal/document"
+)
+
+// Document is one file, parsed and decoded. It is immutable and may be built from again and again.
+type Document struct {
+	file        string
+	routers     []entry[router]
+	services    []entry[service]
+	middlewares []entry[middleware]
+	mistakes    []document.Mistake // outside those
+	unsupported []unsupported
+}
+
+// entry is one named object of a section. Everything that is not mistaken is in its spec.
+type entry[T any] struct {
+	name     string
+	at       document.Position
+	node     *document.Node
+	spec     T
+	mistakes []document.Mistake
+}
+
+// unsupported is an object of a section that is not served yet.
+type unsupported struct {
+	field string
+	at    document.Position
+}
+
+type fileSpec struct {
+	HTTP httpSpec       `doc:"http"`
+	TCP  *document.Node `doc:"tcp"`
+	UDP  *document.Node `doc:"udp"`
+	TLS  *document.Node `doc:"tls"`
+}
+
+type httpSpec struct {
+	Routers           *document.Node `doc:"routers"`
+	Services          *document.Node `doc:"services"`
+	Middlewares       *document.Node `doc:"middlewares"`
+	ServersTransports *document.Node `doc:"serversTransports"`
+	Models            *document.Node `doc:"models"`
+}
+
+// Decode reads one file; the extension of its name says the format. The error, if there is one, is a
+// *document.SyntaxError. All other mistakes become problems in Build.
+func Decode(file string, data []byte) (*Document, error) {
+	root, err := document.Parse(file, data)
+	if err != nil {
+		return nil, err
+	}
+	var spec fileSpec
+	d := &Document{file: file, mistakes: document.Decode(root, &spec)}
+	d.routers = section(d, "http.routers", spec.HTTP.Routers, decodeRouter)
+	d.services = section(d, "http.services", spec.HTTP.Services, decodeService)
+	d.middlewares = section(d, "http.middlewares", spec.HTTP.Middlewares, decodeMiddleware)
+	d.refuse("http.serversTransports", spec.HTTP.ServersTransports, 1)
+	d.refuse("http.models", spec.HTTP.Models, 1)
+	d.refuse("tcp", spec.TCP, 2)
+	d.refuse("udp", spec.UDP, 2)
+	d.refuse("tls", spec.TLS, 2)
+	return d, nil
+}
+
+// Files returns the files that the document refers to (usersFile, hashesFile), sorted, each once. A provider that
+// watches the document watches them too.
+func (d *Document) Files() []string {
+	var files []string
+	for _, m := range d.middlewares {
+		if r, ok := m.spec.spec.(interface{ file() string }); ok && r.file() != "" {
+			files = append(files, r.file())
+		}
+	}
+	slices.Sort(files)
+	return slices.Compact(files)
+}
+
+func section[T any](
+	d *Document, path string, n *document.Node, decode func(*document.Node) (T, []document.Mistake),
+) []entry[T] {
+	if n == nil || n.Kind == document.Null {
+		return nil
+	}
+	if n.Kind != document.Map {
+		d.mistakes = append(d.mistakes, document.Mistake{
+			At: n.At, Field: path, Message: "expected a map of names, found " + n.Kind.String(),
+		})
+		return nil
+	}
+	entries := make([]entry[T], 0, len(n.Fields))
+	for _, f := range n.Fields {
+		e := entry[T]{name: f.Name, at: f.At, node: f.Value}
+		e.spec, e.mistakes = decode(f.Value)
+		entries = append(entries, e)
+	}
+	return entries
+}
+
+// refuse notes the objects of a section that is not served yet; levels is how deep they lie.
+func (d *Document) refuse(path string, n *document.Node, levels int) {
+	if n == nil || isEmpty(n) {
+		return
+	}
+	if levels == 0 || n.Kind != document.Map {
+		d.unsupported = append(d.unsupported, unsupported{path, n.At})
+		return
+	}
+	for _, f := range n.Fields {
+		if levels == 1 {
+			d.unsupported = append(d.unsupported, unsupported{path + "." + f.Name, f.At})
+			continue
+		}
+		d.refuse(path+"."+f.Name, f.Value, levels-1)
+	}
+}
+
+// isEmpty reports whether a value asks for nothing: null, false, 0, "" and what is empty.
+func isEmpty(n *document.Node) bool {
+	switch n.Kind {
+	case document.Scalar:
+		return n.Text == "" || n.Text == "0" || n.Text == "false"
+	case document.List:
+		return len(n.Items) == 0
+	case document.Map:
+		return len(n.Fields) == 0
+	}
+	return true
+}

@@ -1,0 +1,93 @@
+package dynamic
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+type healthCheck struct {
+	Mode     string            `doc:"mode"`
+	Path     string            `doc:"path"`
+	Method   string            `doc:"method"`
+	Scheme   string            `doc:"scheme"`
+	Port     int               `doc:"port"`
+	Hostname string            `doc:"hostname"`
+	Headers  map[string]string `doc:"headers"`
+	Status   int               `doc:"status"`
+	Interval time.Duration     `doc:"interval"`
+	Timeout  time.Duration     `doc:"timeout"`
+}
+
+func (o *object) healthCheck(spec *healthCheck) *model.HealthCheck {
+	at := o.in("loadBalancer", "healthCheck")
+	at.in("interval").notNegative(spec.Interval)
+	at.in("timeout").notNegative(spec.Timeout)
+	if spec.Port < 0 || spec.Port > 65535 {
+		at.in("port").invalid("%d is no port", spec.Port)
+	}
+	c := &model.HealthCheck{Port: spec.Port, Interval: spec.Interval, Timeout: spec.Timeout}
+	switch spec.Mode {
+	case "tcp":
+		if spec.Path != "" {
+			at.in("path").invalid("a check in mode tcp only connects; remove the path or the mode")
+		}
+	case "", "http":
+		at.httpCheck(spec, c)
+	case "grpc":
+		at.in("mode").unsupported(ignored)
+		return nil
+	default:
+		at.in("mode").invalid("%q is no mode; it is one of http and tcp", spec.Mode)
+	}
+	return c
+}
+
+func (p place) httpCheck(spec *healthCheck, c *model.HealthCheck) {
+	c.Path, c.Method, c.Scheme, c.Host = spec.Path, strings.ToUpper(spec.Method), spec.Scheme, spec.Hostname
+	c.Headers, c.Status = p.in("headers").headerMap(spec.Headers), spec.Status
+	switch {
+	case spec.Path == "" || strings.Contains(spec.Path, "://"):
+		p.in("path").invalid(`say which path is asked for, such as "/health"; or only connect with mode: tcp`)
+	case spec.Path[0] != '/':
+		c.Path = "/" + spec.Path // relative to the server, as in Traefik
+	}
+	if c.Method != "" && !httpguts.ValidHeaderFieldName(c.Method) {
+		p.in("method").invalid("%q is not a method", spec.Method)
+	}
+	if c.Scheme != "" && c.Scheme != "http" && c.Scheme != "https" {
+		p.in("scheme").invalid("%q is not supported; it is one of http and https", spec.Scheme)
+	}
+	if c.Host != "" && !httpguts.ValidHostHeader(c.Host) {
+		p.in("hostname").invalid("%q is not the name of a host", spec.Hostname)
+	}
+	if c.Status != 0 && (c.Status < 100 || c.Status > 599) {
+		p.in("status").invalid("%d is no status code", spec.Status)
+	}
+}
+
+// headerMap returns the fields under their canonical names.
+func (p place) headerMap(fields map[string]string) map[string]string {
+	if len(fields) == 0 {
+		return nil
+	}
+	canonical := make(map[string]string, len(fields))
+	for _, name := range sortedKeys(fields) {
+		key := http.CanonicalHeaderKey(name)
+		_, twice := canonical[key]
+		switch {
+		case !httpguts.ValidHeaderFieldName(name):
+			p.in(name).invalid("%q is not the name of a header field", name)
+		case !httpguts.ValidHeaderFieldValue(fields[name]):
+			p.in(name).invalid("the value holds a character that a header field cannot have")
+		case twice:
+			p.in(name).invalid("the field %s is given twice; letter case does not count", key)
+		}
+		canonical[key] = fields[name]
+	}
+	return canonical
+}

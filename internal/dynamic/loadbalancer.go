@@ -1,0 +1,164 @@
+package dynamic
+
+import (
+	"cmp"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+type loadBalancer struct {
+	Servers            []server           `doc:"servers"`
+	Strategy           string             `doc:"strategy"`
+	Balance            balance            `doc:"balance"`
+	HealthCheck        *healthCheck       `doc:"healthCheck"`
+	PassHostHeader     *bool              `doc:"passHostHeader"`
+	ResponseForwarding responseForwarding `doc:"responseForwarding"`
+}
+
+type server struct {
+	URL          string `doc:"url"`
+	Weight       *int   `doc:"weight"`
+	PreservePath bool   `doc:"preservePath"`
+	Fenced       bool   `doc:"fenced"` // gets no new sessions
+}
+
+type balance struct {
+	Picker     string `doc:"picker"`
+	Spill      int    `doc:"spill"`
+	FailClosed bool   `doc:"failClosed"`
+}
+
+type responseForwarding struct {
+	FlushInterval time.Duration `doc:"flushInterval"`
+}
+
+func (o *object) loadBalancer(spec *loadBalancer, s *model.Service) {
+	s.Protocol, s.Endpoints = o.endpoints(spec.Servers)
+	s.Balance = o.balance(spec)
+	s.RewriteHost = spec.PassHostHeader != nil && !*spec.PassHostHeader
+	s.FlushInterval = spec.ResponseForwarding.FlushInterval
+	if spec.HealthCheck != nil {
+		s.Check = o.healthCheck(spec.HealthCheck)
+	}
+}
+
+// strategies maps Traefik's names; leasttime is what our p2c goes by.
+var strategies = map[string]model.Picker{
+	"": model.None, "wrr": model.WRR, "p2c": model.P2C, "hrw": model.HRW, "leasttime": model.P2C,
+}
+
+var pickers = map[string]model.Picker{
+	"": model.None, "wrr": model.WRR, "p2c": model.P2C, "hrw": model.HRW, "leastconn": model.LRQ,
+}
+
+func (o *object) balance(spec *loadBalancer) model.Balance {
+	strategy, ok := strategies[spec.Strategy]
+	if !ok {
+		o.in("loadBalancer", "strategy").invalid("%q is no strategy; it is one of wrr, p2c, hrw and leasttime",
+			spec.Strategy)
+	}
+	at := o.in("loadBalancer", "balance")
+	picker, ok := pickers[spec.Balance.Picker]
+	switch {
+	case !ok:
+		at.in("picker").invalid("%q is no picker; it is one of p2c, wrr, leastconn and hrw", spec.Balance.Picker)
+	case strategy != model.None && picker != model.None && strategy != picker:
+		at.in("picker").invalid("%q contradicts strategy %q; remove one of them", spec.Balance.Picker, spec.Strategy)
+	}
+	if spec.Balance.Spill < 0 || spec.Balance.Spill > 100 {
+		at.in("spill").invalid("%d is no part in percent; it is from 0 to 100", spec.Balance.Spill)
+	}
+	return model.Balance{
+		Picker: cmp.Or(picker, strategy), Spill: spec.Balance.Spill, FailClosed: spec.Balance.FailClosed,
+	}
+}
+
+// endpoints returns the servers sorted by address. An address that is given twice gets the sum of the weights.
+func (o *object) endpoints(servers []server) (model.Protocol, []model.Endpoint) {
+	var (
+		protocol model.Protocol
+		list     []model.Endpoint
+		known    = map[string]int{}
+	)
+	for i, s := range servers {
+		at := o.in("loadBalancer", "servers", i)
+		if s.PreservePath {
+			at.in("preservePath").unsupported(left) // requests would go to another path than its owner wants
+		}
+		p, addr := at.in("url").server(s.URL)
+		weight := at.in("weight").weight(s.Weight)
+		if addr == "" {
+			continue
+		}
+		if protocol != "" && p != protocol {
+			at.in("url").invalid("%s is not what the servers before speak (%s); all must speak the same", p, protocol)
+			continue
+		}
+		protocol = p
+		if j, ok := known[addr]; ok {
+			list[j].Weight += weight
+			continue
+		}
+		known[addr] = len(list)
+		e := model.Endpoint{Addr: addr, Weight: weight}
+		if s.Fenced {
+			e.State = model.Draining
+		}
+		list = append(list, e)
+	}
+	slices.SortFunc(list, func(a, b model.Endpoint) int { return cmp.Compare(a.Addr, b.Addr) })
+	return protocol, list
+}
+
+// server reads the URL of a server. Its path is not used, as in Traefik. Messages do not repeat it: it may hold a
+// password.
+func (p place) server(text string) (model.Protocol, string) {
+	if text == "" {
+		p.invalid(`say where the server is, such as "http://10.0.0.7:8080"`)
+		return "", ""
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Opaque != "" || u.Hostname() == "" {
+		p.invalid(`this is no URL of a server; write one such as "http://10.0.0.7:8080"`)
+		return "", ""
+	}
+	port := "80"
+	switch model.Protocol(u.Scheme) {
+	case model.HTTP, model.H2C:
+	case model.HTTPS:
+		port = "443"
+	default:
+		p.invalid(`the scheme %q is not supported; it is one of http, https and h2c`, u.Scheme)
+		return "", ""
+	}
+	if u.User != nil {
+		p.invalid("a server's URL cannot hold a user; use a middleware to send credentials")
+		return "", ""
+	}
+	port = cmp.Or(u.Port(), port)
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		p.invalid("the port %s is out of range", port)
+		return "", ""
+	}
+	name, ok := hostname(u.Hostname())
+	if !ok {
+		p.invalid("the URL holds no name or address of a server")
+		return "", ""
+	}
+	return model.Protocol(u.Scheme), net.JoinHostPort(name, port)
+}
+
+// hostname brings a name or an address into its one form.
+func hostname(s string) (string, bool) {
+	if addr, err := netip.ParseAddr(s); err == nil {
+		return addr.String(), true
+	}
+	name, err := host(s)
+	return name, err == nil && name[0] != '*'
+}

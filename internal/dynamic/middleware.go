@@ -1,0 +1,114 @@
+package dynamic
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/document"
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// middlewareSpec is what a file says of one kind of middleware. Each kind has a file of its own.
+type middlewareSpec interface {
+	// build checks the spec and fills in the kind's field of m. At is where the spec stands.
+	build(at place, m *model.Middleware)
+	// gaps are the keys that are known and not supported yet, relative to the spec.
+	gaps() []gap
+}
+
+// middlewareKinds are the kinds that are served.
+var middlewareKinds = map[string]func() middlewareSpec{
+	"apiKey":         func() middlewareSpec { return new(apiKey) },
+	"basicAuth":      func() middlewareSpec { return new(basicAuth) },
+	"chain":          func() middlewareSpec { return new(chain) },
+	"headers":        func() middlewareSpec { return new(headers) },
+	"ipAllowList":    func() middlewareSpec { return new(ipAllowList) },
+	"rateLimit":      func() middlewareSpec { return new(rateLimit) },
+	"redirectScheme": func() middlewareSpec { return new(redirectScheme) },
+	"retry":          func() middlewareSpec { return new(retry) },
+	"stripPrefix":    func() middlewareSpec { return new(stripPrefix) },
+}
+
+// otherMiddlewares are the kinds that Traefik v3 documents and that are not served yet.
+var otherMiddlewares = []string{
+	"addPrefix", "appRoot", "authTLSPassCertificateToUpstream", "buffering", "circuitBreaker", "compress", "contentType",
+	"digestAuth", "encodedCharacters", "errors", "forwardAuth", "grpcWeb", "inFlightReq", "ipWhiteList",
+	"passTLSClientCert", "plugin", "redirectRegex", "replacePath", "replacePathRegex", "requestHeaderModifier",
+	"requestRedirect", "responseHeaderModifier", "rewriteTarget", "snippet", "stripPrefixRegex", "upstreamVHost",
+	"URLRewrite",
+}
+
+// middleware is one entry of http.middlewares.
+type middleware struct {
+	kind   string // of spec, as the owner writes it
+	spec   middlewareSpec
+	others []document.Field // kinds that are not served, and a second one
+}
+
+func (m middleware) gaps() []gap {
+	var gaps []gap
+	for _, name := range otherMiddlewares {
+		gaps = append(gaps, gap{name, left})
+	}
+	if m.spec != nil {
+		for _, g := range m.spec.gaps() {
+			gaps = append(gaps, gap{m.kind + "." + g.path, g.effect})
+		}
+	}
+	return gaps
+}
+
+func decodeMiddleware(n *document.Node) (m middleware, mistakes []document.Mistake) {
+	if n.Kind == document.Scalar || n.Kind == document.List {
+		return m, []document.Mistake{{At: n.At, Message: "expected a map, found " + n.Kind.String()}}
+	}
+	for _, f := range n.Fields {
+		spec := newMiddleware(f.Name)
+		switch {
+		case spec == nil:
+			mistakes = append(mistakes, document.Mistake{
+				At: f.At, Field: f.Name, Unknown: true, Message: unknownMiddleware(f.Name), Value: &document.Node{
+					Kind: document.Scalar, Text: "true", // an empty one is asked for as much as a full one
+				},
+			})
+		case m.spec != nil:
+			m.others = append(m.others, f)
+		default:
+			m.kind, m.spec = f.Name, spec
+			if f.Value.Kind != document.Null {
+				mistakes = append(mistakes, prefixed(f.Name, document.Decode(f.Value, spec))...)
+			}
+		}
+	}
+	return m, mistakes
+}
+
+func newMiddleware(name string) middlewareSpec {
+	for kind, construct := range middlewareKinds {
+		if strings.EqualFold(kind, name) {
+			return construct()
+		}
+	}
+	return nil
+}
+
+func unknownMiddleware(name string) string {
+	known := append(sortedKeys(middlewareKinds), otherMiddlewares...)
+	return strings.Replace(document.UnknownField(name, known), "field", "kind of middleware", 1)
+}
+
+func (o *object) middleware(spec *middleware) *model.Middleware {
+	m := &model.Middleware{Name: o.ref.Name, Source: o.ref.Source}
+	for _, f := range spec.others {
+		o.in(f.Name).invalid("a middleware is of one kind only (here %s); make it a second one", spec.kind)
+	}
+	if spec.spec != nil {
+		spec.spec.build(o.in(spec.kind), m)
+	} else {
+		o.in().invalid("say what the middleware does: one of %s", strings.Join(sortedKeys(middlewareKinds), ", "))
+	}
+	return m
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

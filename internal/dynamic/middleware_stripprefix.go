@@ -1,0 +1,29 @@
+package dynamic
+
+import (
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+type stripPrefix struct {
+	Prefixes   []string `doc:"prefixes"`
+	ForceSlash *bool    `doc:"forceSlash"` // the path that remains begins with "/" in any case
+}
+
+func (*stripPrefix) gaps() []gap { return nil }
+
+func (s *stripPrefix) build(at place, m *model.Middleware) {
+	if len(s.Prefixes) == 0 {
+		at.in("prefixes").invalid("give at least one prefix")
+	}
+	for i, prefix := range s.Prefixes {
+		if !strings.HasPrefix(prefix, "/") {
+			at.in("prefixes", i).invalid(`the prefix %q does not begin with "/"`, prefix)
+		}
+	}
+	if s.ForceSlash != nil && !*s.ForceSlash {
+		at.in("forceSlash").unsupported(ignored)
+	}
+	m.StripPrefix = &model.StripPrefix{Prefixes: s.Prefixes}
+}

@@ -1,0 +1,197 @@
+package dynamic
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/document"
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// object is one object of the snapshot while it is built, and the way to report what is wrong with it.
+type object struct {
+	builder *builder
+	kind    string
+	path    string // as the owner writes it: "http.routers.shop"
+	ref     model.Ref
+	node    *document.Node
+	at      document.Position // of its name
+	dropped bool              // it is left out of the snapshot
+	blamed  []string          // fields that it was left out for, in lower case
+}
+
+// gap is a key of the format that is known and not supported yet.
+type gap struct {
+	path   string // from the object: "loadBalancer.sticky"
+	effect effect
+}
+
+// effect is what becomes of an object that has the key.
+type effect int
+
+const (
+	ignored effect = iota // it is served as if the key were not there
+	left                  // it is left out: without the key it would admit or do what its owner does not want
+)
+
+func (o *object) report(code model.Code, field string, at document.Position, message string) {
+	path := o.path
+	if field != "" {
+		path += "." + field
+	}
+	o.builder.snapshot.Problems = append(o.builder.snapshot.Problems, model.Problem{
+		Object: model.Object{Kind: o.kind, Ref: o.ref}, Field: path, Code: code, Message: message, At: at.String(),
+	})
+}
+
+// drop reports a problem and leaves the object out.
+func (o *object) drop(code model.Code, field string, at document.Position, message string) {
+	o.dropped = true
+	o.blamed = append(o.blamed, strings.ToLower(field))
+	effect := "; the " + o.kind + " is not served"
+	if o.kind == model.KindMiddleware {
+		effect += ", nor is any route that uses it"
+	}
+	o.report(code, field, at, message+effect)
+}
+
+// mistakes reports what the decoder found. An unknown key leaves routes and middlewares out: it may be the misspelt
+// name of what should guard them.
+func (o *object) mistakes(found []document.Mistake, gaps []gap) {
+	for _, m := range found {
+		switch {
+		case m.Unknown && o.gap(m, gaps):
+		case m.Unknown && o.kind == model.KindService:
+			o.report(model.UnknownField, m.Field, m.At, m.Message+"; it is ignored")
+		default:
+			o.drop(code(m), m.Field, m.At, m.Message)
+		}
+	}
+}
+
+// blames reports whether a mistake at the field, or inside it, was reported already; then there is no use in saying
+// that its value is missing.
+func (o *object) blames(field string) bool {
+	field = strings.ToLower(field)
+	return slices.ContainsFunc(o.blamed, func(m string) bool {
+		inside, ok := strings.CutPrefix(m, field)
+		return ok && (field == "" || inside == "" || inside[0] == '.' || inside[0] == '[')
+	})
+}
+
+// gap reports the unknown key if it is one of the gaps.
+func (o *object) gap(m document.Mistake, gaps []gap) bool {
+	for _, g := range gaps {
+		if !strings.EqualFold(g.path, withoutIndexes(m.Field)) {
+			continue
+		}
+		if !isEmpty(m.Value) {
+			o.unsupported(m.Field, m.At, g.effect)
+		}
+		return true
+	}
+	return false
+}
+
+func (o *object) unsupported(field string, at document.Position, e effect) {
+	if e == left {
+		o.drop(model.Unsupported, field, at, "this is not supported yet, and cannot be left out")
+		return
+	}
+	o.report(model.Unsupported, field, at, "this is not supported yet; it is ignored")
+}
+
+// withoutIndexes turns "servers[0].url" into "servers.url".
+func withoutIndexes(field string) string {
+	for {
+		before, rest, ok := strings.Cut(field, "[")
+		_, after, closed := strings.Cut(rest, "]")
+		if !ok || !closed {
+			return field
+		}
+		field = before + after
+	}
+}
+
+// place is one value of an object, named by keys and, where it is in a list, indexes. It costs next to nothing until
+// something is wrong there.
+type place struct {
+	object *object
+	path   []any // string or int
+}
+
+func (o *object) in(path ...any) place { return place{o, path} }
+
+func (p place) in(path ...any) place { return place{p.object, slices.Concat(p.path, path)} }
+
+func (p place) at() document.Position {
+	names := make([]string, len(p.path))
+	for i, name := range p.path {
+		names[i] = fmt.Sprint(name)
+	}
+	if len(names) == 0 || p.object.node.Field(names[0]) == nil {
+		return p.object.at
+	}
+	return p.object.node.Locate(names...)
+}
+
+func (p place) field() string {
+	var b strings.Builder
+	for i, name := range p.path {
+		switch name := name.(type) {
+		case int:
+			b.WriteString("[" + strconv.Itoa(name) + "]")
+		case string:
+			if i > 0 {
+				b.WriteByte('.')
+			}
+			b.WriteString(name)
+		}
+	}
+	return b.String()
+}
+
+// invalid reports a value that cannot be and leaves the object out. The message must not hold secrets.
+func (p place) invalid(format string, args ...any) {
+	if !p.isBlamed() {
+		p.object.drop(model.InvalidField, p.field(), p.at(), fmt.Sprintf(format, args...))
+	}
+}
+
+func (p place) isBlamed() bool { return p.object.blames(p.field()) }
+
+func (p place) unsupported(e effect) { p.object.unsupported(p.field(), p.at(), e) }
+
+// ref reads a reference to another object: "name" (of this source), "name@kind" or "name@kind/instance".
+func (p place) ref(s string) model.Ref {
+	r := model.ParseRef(s)
+	switch _, source, ok := strings.Cut(s, "@"); {
+	case r.Name.Name == "":
+		p.invalid(`expected a name, "name@source" or "name@kind/instance"`)
+	case ok && (source == "" || strings.Contains(source, "@")):
+		p.invalid(`%q is no reference; write "name@source"`, s)
+	case !ok:
+		r.Source = p.object.builder.source
+	}
+	return r
+}
+
+// checkName says why an object cannot have the name.
+func checkName(name string) error {
+	const longest = 250
+	switch {
+	case name == "":
+		return errors.New("the name is empty")
+	case len(name) > longest:
+		return fmt.Errorf("the name is longer than %d bytes", longest)
+	case strings.ContainsAny(name, "@/"):
+		return errors.New(`a name cannot hold "@" or "/": they separate it from source and namespace in references`)
+	}
+	if err := plain(name); err != nil {
+		return errors.New("the name holds a control character")
+	}
+	return nil
+}
