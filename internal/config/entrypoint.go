@@ -1,0 +1,85 @@
+package config
+
+import "time"
+
+// EntryPoint is an address that clients connect to. The defaults are those of defaultEntryPoint.
+type EntryPoint struct {
+	Name    string
+	Address Address `doc:"address"` // required
+	// AsDefault serves the routes that name no entry point. Where no entry point says so, Load sets it on all.
+	AsDefault        bool             `doc:"asDefault"`
+	ProxyProtocol    *ProxyProtocol   `doc:"proxyProtocol"` // nil: connections do not begin with a PROXY header
+	ForwardedHeaders ForwardedHeaders `doc:"forwardedHeaders"`
+	Transport        Transport        `doc:"transport"`
+	Limits           Limits           `doc:"limits"`
+	HTTP2            HTTP2            `doc:"http2"`
+	TLS              *TLS             `doc:"tls"` // nil: plain text
+}
+
+// ProxyProtocol believes the PROXY header, version 1 or 2, with which a connection may begin.
+type ProxyProtocol struct {
+	TrustedIPs []Network `doc:"trustedIPs"` // whose headers are believed
+	Insecure   bool      `doc:"insecure"`   // everybody's
+}
+
+// ForwardedHeaders says whose X-Forwarded-* fields are kept. From all others they are removed.
+type ForwardedHeaders struct {
+	TrustedIPs []Network `doc:"trustedIPs"`
+	Insecure   bool      `doc:"insecure"` // everybody's
+}
+
+// Transport bounds connections in time.
+type Transport struct {
+	RespondingTimeouts RespondingTimeouts `doc:"respondingTimeouts"`
+	LifeCycle          LifeCycle          `doc:"lifeCycle"`
+}
+
+// RespondingTimeouts bound one request; zero means no limit.
+type RespondingTimeouts struct {
+	ReadTimeout   time.Duration `doc:"readTimeout"`   // of a whole request; default: 60 s
+	WriteTimeout  time.Duration `doc:"writeTimeout"`  // of a whole answer; default: no limit
+	IdleTimeout   time.Duration `doc:"idleTimeout"`   // between two requests; default: 180 s
+	HeaderTimeout time.Duration `doc:"headerTimeout"` // of a request's head; default: 10 s
+}
+
+// LifeCycle says how the entry point ends.
+type LifeCycle struct {
+	// RequestAcceptGraceTimeout is how long requests are accepted as before once the instance is told to stop, while it
+	// already says that it is not ready. Default: 0.
+	RequestAcceptGraceTimeout time.Duration `doc:"requestAcceptGraceTimeout"`
+	// GraceTimeOut is how long requests that are under way may then take. Default: 10 s.
+	GraceTimeOut time.Duration `doc:"graceTimeOut"`
+}
+
+// Limits bound what a client may cost.
+type Limits struct {
+	HeaderBytes          int `doc:"headerBytes"`          // of a request's head; default: 64 KiB
+	Headers              int `doc:"headers"`              // fields of a request; default: 200
+	Connections          int `doc:"connections"`          // at once; 0, the default: no limit
+	ConnectionsPerClient int `doc:"connectionsPerClient"` // at once, from one address; 0, the default: no limit
+}
+
+// HTTP2 bounds HTTP/2 connections.
+type HTTP2 struct {
+	MaxConcurrentStreams int `doc:"maxConcurrentStreams"` // of one connection; default: 250
+}
+
+// TLS serves the entry point over TLS.
+type TLS struct {
+	Certificates []KeyPair `doc:"certificates"` // at least one; the first is shown to clients that name no host
+	MinVersion   string    `doc:"minVersion"`   // "1.2" (the default) or "1.3"
+}
+
+func defaultEntryPoint(name string) EntryPoint {
+	return EntryPoint{
+		Name: name,
+		Transport: Transport{
+			RespondingTimeouts: RespondingTimeouts{
+				ReadTimeout: 60 * time.Second, IdleTimeout: 180 * time.Second, HeaderTimeout: 10 * time.Second,
+			},
+			LifeCycle: LifeCycle{GraceTimeOut: 10 * time.Second},
+		},
+		Limits: Limits{HeaderBytes: 64 << 10, Headers: 200},
+		HTTP2:  HTTP2{MaxConcurrentStreams: 250},
+	}
+}

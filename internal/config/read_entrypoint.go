@@ -1,0 +1,63 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+)
+
+// entryPoints reads all entry points, sorted by name.
+func (l *loader) entryPoints(p part) []EntryPoint {
+	names, parts := l.entries(p)
+	var entryPoints []EntryPoint
+	marked := false
+	for i, name := range names {
+		e := defaultEntryPoint(name)
+		l.decode(parts[i], &e)
+		l.entryPoint(parts[i], &e)
+		marked = marked || e.AsDefault
+		entryPoints = append(entryPoints, e)
+	}
+	if !marked {
+		for i := range entryPoints {
+			entryPoints[i].AsDefault = true
+		}
+	}
+	slices.SortFunc(entryPoints, func(a, b EntryPoint) int { return cmp.Compare(a.Name, b.Name) })
+	return entryPoints
+}
+
+func (l *loader) entryPoint(p part, e *EntryPoint) {
+	if !entryPointName.MatchString(e.Name) {
+		l.wrong(p, "%q is no name of an entry point; use letters, digits, -, _ and .", shorten(e.Name))
+	}
+	l.required(p, "address", `":8080"`)
+	transport := p.key("transport")
+	responding, timeouts := transport.key("respondingTimeouts"), e.Transport.RespondingTimeouts
+	l.notNegative(responding.key("readTimeout"), timeouts.ReadTimeout)
+	l.notNegative(responding.key("writeTimeout"), timeouts.WriteTimeout)
+	l.notNegative(responding.key("idleTimeout"), timeouts.IdleTimeout)
+	l.notNegative(responding.key("headerTimeout"), timeouts.HeaderTimeout)
+	life := transport.key("lifeCycle")
+	l.notNegative(life.key("requestAcceptGraceTimeout"), e.Transport.LifeCycle.RequestAcceptGraceTimeout)
+	l.notNegative(life.key("graceTimeOut"), e.Transport.LifeCycle.GraceTimeOut)
+	limits := p.key("limits")
+	l.atLeast(limits.key("headerBytes"), 1024, e.Limits.HeaderBytes)
+	l.atLeast(limits.key("headers"), 1, e.Limits.Headers)
+	l.atLeast(limits.key("connections"), 0, e.Limits.Connections)
+	l.atLeast(limits.key("connectionsPerClient"), 0, e.Limits.ConnectionsPerClient)
+	l.atLeast(p.key("http2").key("maxConcurrentStreams"), 1, e.HTTP2.MaxConcurrentStreams)
+	if e.TLS == nil {
+		return
+	}
+	tls := p.key("tls")
+	if len(e.TLS.Certificates) == 0 {
+		l.wrong(tls.key("certificates"), "is missing; an entry point with TLS needs a certificate")
+	}
+	for i := range e.TLS.Certificates {
+		l.keyPair(tls.key("certificates").item(i), &e.TLS.Certificates[i])
+	}
+	if e.TLS.MinVersion == "" {
+		e.TLS.MinVersion = "1.2"
+	}
+	l.oneOf(tls.key("minVersion"), e.TLS.MinVersion, "1.2", "1.3")
+}
