@@ -17,7 +17,12 @@ const wholeAnswer = 16 << 10
 // copyBuffer is what streams of bodies are copied through.
 const copyBuffer = 32 << 10
 
-var buffers = sync.Pool{New: func() any { return new([copyBuffer]byte) }}
+// copier sends answers to clients.
+type copier struct{ buffers sync.Pool }
+
+func newCopier() *copier {
+	return &copier{sync.Pool{New: func() any { return new([copyBuffer]byte) }}}
+}
 
 // readSmall replaces the body of a small answer of known length by its bytes. Its error means that the answer is broken.
 func readSmall(answer *http.Response) error {
@@ -31,9 +36,9 @@ func readSmall(answer *http.Response) error {
 	return errors.Join(err, closed)
 }
 
-// writeAnswer sends a service's answer to the client. Its error means that the answer could not be sent whole: the
+// send sends a service's answer to the client. Its error means that the answer could not be sent whole: the
 // connection to the client must then be cut, so that it does not take the part for the whole.
-func writeAnswer(ctx context.Context, w http.ResponseWriter, answer *http.Response, done <-chan struct{}) error {
+func (c *copier) send(ctx context.Context, w http.ResponseWriter, answer *http.Response, done <-chan struct{}) error {
 	announced := maps.Clone(answer.Trailer) // reading the body adds to it
 	removeHopByHop(answer.Header)
 	h := w.Header()
@@ -42,7 +47,7 @@ func writeAnswer(ctx context.Context, w http.ResponseWriter, answer *http.Respon
 		h.Add("Trailer", name)
 	}
 	w.WriteHeader(answer.StatusCode)
-	if err := copyBody(ctx, w, answer.Body, done); err != nil {
+	if err := c.body(ctx, w, answer.Body, done); err != nil {
 		return err
 	}
 	if len(answer.Trailer) == 0 {
@@ -62,9 +67,9 @@ func writeAnswer(ctx context.Context, w http.ResponseWriter, answer *http.Respon
 
 var errEnded = errors.New("the session that carried the request was ended")
 
-// copyBody streams a body to the client. What has come is flushed whenever the service pauses, so that events and slow
+// body streams a body to the client. What has come is flushed whenever the service pauses, so that events and slow
 // streams arrive as they are sent, and large bodies go in full buffers.
-func copyBody(ctx context.Context, w http.ResponseWriter, body io.Reader, done <-chan struct{}) error {
+func (c *copier) body(ctx context.Context, w http.ResponseWriter, body io.Reader, done <-chan struct{}) error {
 	if body == http.NoBody {
 		return nil
 	}
@@ -72,8 +77,8 @@ func copyBody(ctx context.Context, w http.ResponseWriter, body io.Reader, done <
 		_, err := whole.WriteTo(w)
 		return err
 	}
-	buffer := buffers.Get().(*[copyBuffer]byte)
-	defer buffers.Put(buffer)
+	buffer := c.buffers.Get().(*[copyBuffer]byte)
+	defer c.buffers.Put(buffer)
 	flusher := http.NewResponseController(w)
 	for {
 		n, readErr := body.Read(buffer[:])

@@ -23,12 +23,18 @@ type Destination struct {
 	Reason upstream.Reason
 }
 
-// Explain says where a request would go. The host, without a port and in lower case, and the path are as the client sends
-// them.
-func (p *Proxy) Explain(q *route.Request) Explanation {
+// Explain says where a request would go. Without an entry point it comes in on the first that serves by default.
+func (p *Proxy) Explain(request *route.Request) Explanation {
 	g := p.generation.Load()
 	if g == nil {
 		return Explanation{}
+	}
+	in := *request
+	q := &in
+	for _, e := range p.options.EntryPoints {
+		if e.Name == q.EntryPoint || q.EntryPoint == "" && e.Default {
+			q.EntryPoint, q.Default = e.Name, e.Default
+		}
 	}
 	rule, ok := g.table.Match(q)
 	e := Explanation{Steps: g.table.Explain(q)}

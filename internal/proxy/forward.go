@@ -18,6 +18,7 @@ type forwarder struct {
 	retry    model.Retry
 	timeouts model.Timeouts
 	dialer   *dialer
+	copier   *copier
 	tunnels  *tunnels
 }
 
@@ -84,7 +85,7 @@ func (f *forwarder) answer(w http.ResponseWriter, r *http.Request, d *delivery, 
 		}
 		return
 	}
-	if err := writeAnswer(r.Context(), w, result.response, d.x.ended); err != nil {
+	if err := f.copier.send(r.Context(), w, result.response, d.x.ended); err != nil {
 		result.broken(err, r)
 		panic(http.ErrAbortHandler) // the client must not take a part for the whole
 	}

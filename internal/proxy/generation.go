@@ -58,6 +58,7 @@ type builder struct {
 	hosts       *upstream.Hosts
 	middlewares *middleware.Set
 	dialer      *dialer
+	copier      *copier
 	tunnels     *tunnels
 
 	last  *generation
@@ -72,7 +73,7 @@ type pooled struct {
 
 func newBuilder(o Options, tunnels *tunnels) *builder {
 	b := &builder{
-		hosts: o.Hosts, middlewares: o.Middlewares, dialer: newDialer(o.Gateways), tunnels: tunnels,
+		hosts: o.Hosts, middlewares: o.Middlewares, dialer: newDialer(o.Gateways), copier: newCopier(), tunnels: tunnels,
 		last:  newGeneration(new(model.Snapshot), route.Compile(new(model.Snapshot)), nil),
 		pools: make(map[*model.Service]*pooled),
 	}
@@ -129,7 +130,7 @@ func at(rules []*route.Rule, slot int) *route.Rule {
 // action makes what serves a rule.
 func (b *builder) action(rule *route.Rule) *action {
 	a := &action{problems: b.check(rule)}
-	f := &forwarder{timeouts: rule.Route.Timeouts, dialer: b.dialer, tunnels: b.tunnels}
+	f := &forwarder{timeouts: rule.Route.Timeouts, dialer: b.dialer, copier: b.copier, tunnels: b.tunnels}
 	for _, to := range rule.Backends {
 		f.backends = append(f.backends, backend{to.Service, b.use(to.Service), to.Weight})
 		f.weights += to.Weight
