@@ -34,6 +34,7 @@ type Catalog struct {
 	merged  *model.Snapshot
 	changed chan struct{} // closed when merged is replaced
 	ready   chan struct{} // closed when waiting is empty
+	whole   uint64        // version of merged when ready was closed
 }
 
 // failure is why and since when a source cannot be read.
@@ -216,6 +217,7 @@ func (c *Catalog) settle(source model.Source) {
 	select {
 	case <-c.ready:
 	default:
+		c.whole = c.merged.Version
 		close(c.ready)
 		c.wake() // who watches may have waited for this, not for a change
 	}
@@ -229,6 +231,14 @@ func (c *Catalog) wake() {
 
 // Ready is closed once every expected source has published, or the start deadline has passed.
 func (c *Catalog) Ready() <-chan struct{} { return c.ready }
+
+// Whole reports whether a merged snapshot has what every expected source said: one that was taken before the catalog was
+// ready has not, although the catalog may be ready by now.
+func (c *Catalog) Whole(s *model.Snapshot) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.waiting) == 0 && s.Version >= c.whole
+}
 
 // Current returns the merged snapshot as it is now.
 func (c *Catalog) Current() *model.Snapshot {

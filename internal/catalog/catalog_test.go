@@ -81,6 +81,25 @@ func TestReadyWhenAllHavePublished(t *testing.T) {
 	expect(t, c, "after the last", "route shop@file/a", "route shop@file/b", "route shop@file/c", "ready")
 }
 
+func TestWholeIsWhatWasTakenWhenReady(t *testing.T) {
+	c := New(Options{Expect: []model.Source{"file/a", "file/b"}})
+	taken := []*model.Snapshot{c.Current()}
+	for _, source := range []model.Source{"file/a", "file/b", "file/a"} {
+		c.Set(one(source, uint64(len(taken))))
+		taken = append(taken, c.Current())
+	}
+	var whole []bool
+	for _, s := range taken {
+		whole = append(whole, c.Whole(s))
+	}
+	if want := []bool{false, false, true, true}; !slices.Equal(whole, want) {
+		t.Errorf("whole: %v, want %v", whole, want)
+	}
+	if early := New(Options{Expect: []model.Source{"file/a"}}); early.Whole(early.Current()) {
+		t.Error("whole before anything was said")
+	}
+}
+
 func TestReadyWithoutWhatIsForgotten(t *testing.T) {
 	c := New(Options{Expect: []model.Source{"file/a"}})
 	c.Forget("file/a")

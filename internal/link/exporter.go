@@ -180,7 +180,8 @@ func (e *Exporter) measure(services map[model.Name][]model.Ref) []Service {
 
 func byServiceName(a, b Service) int { return strings.Compare(a.Name, b.Name) }
 
-// Run sends heartbeats until ctx is done, and then ends all watches. Without it followers hold the link for lost.
+// Run sends heartbeats until ctx is done; then it ends all watches and returns nil. Without it followers hold the link
+// for lost.
 func (e *Exporter) Run(ctx context.Context) error {
 	defer e.once.Do(func() { close(e.ended) })
 	tick := time.NewTicker(HeartbeatInterval)
@@ -188,7 +189,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
+			return nil
 		case <-tick.C:
 			e.beat()
 		}

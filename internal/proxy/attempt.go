@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptrace"
@@ -100,6 +101,9 @@ func (r *result) judge() {
 	switch reason := r.response.Header.Get(reasonField); reason {
 	case reasonNotExported, reasonNoHealthyHost, reasonUnknownService:
 		r.refusal, r.untouched = reason, true
+	case reasonRefused, reasonForbidden: // our key, not the client's
+		r.refusal, r.untouched = reason, true
+		r.err = fmt.Errorf("the cluster answers %s: the key for it is wrong, or may not send requests", r.response.Status)
 	}
 }
 
@@ -167,6 +171,9 @@ func (d *delivery) giveUp(last result) {
 	case last.refusal == reasonNotExported:
 		d.x.refuse(http.StatusServiceUnavailable, reasonNotExported)
 	case last.refusal != "":
+		if last.err != nil {
+			d.x.failed(last.err)
+		}
 		d.x.refuse(http.StatusServiceUnavailable, reasonNoHealthyHost)
 	default:
 		d.x.failed(last.err)

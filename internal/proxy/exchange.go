@@ -122,6 +122,16 @@ func (x *exchange) failed(err error) {
 		"endpoint", x.Endpoint, "attempts", x.Attempts, "error", err)
 }
 
+// cut logs why an answer ended in the middle. Clients leave all the time, so it is not a warning.
+func (x *exchange) cut(err error) {
+	x.Reason = reasonUpstreamError
+	if x.request.Context().Err() != nil {
+		x.Reason = reasonClientGone
+	}
+	x.log.Info("an answer was cut", "reason", x.Reason, "route", x.Route, "service", x.Service, "cluster", x.Cluster,
+		"endpoint", x.Endpoint, "error", err)
+}
+
 // finish completes the record of the exchange.
 func (x *exchange) finish() {
 	x.Duration = time.Since(x.Start)

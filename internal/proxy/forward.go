@@ -52,6 +52,12 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.refuse(http.StatusBadRequest, reasonClientGone)
 		return
 	}
+	if body.streams() && r.ProtoMajor == 1 {
+		// The service may answer before it has read everything; what it still wants to read must then stay readable.
+		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
+			x.log.Warn("the engine cannot read and write at once", "error", err)
+		}
+	}
 	if f.timeouts.Total > 0 {
 		ctx, cancel := context.WithTimeoutCause(r.Context(), f.timeouts.Total, errTotalTimeout)
 		defer cancel()
@@ -87,6 +93,7 @@ func (f *forwarder) answer(w http.ResponseWriter, r *http.Request, d *delivery, 
 	}
 	if err := f.copier.send(r.Context(), w, result.response, d.x.ended); err != nil {
 		result.broken(err, r)
+		d.x.cut(err)
 		panic(http.ErrAbortHandler) // the client must not take a part for the whole
 	}
 }

@@ -303,3 +303,38 @@ func TestDrain(t *testing.T) {
 		t.Errorf("%q %v", r.body, r.err)
 	}
 }
+
+// A service may answer while the request is still being sent: each line is echoed before the next one is written.
+func TestFullDuplex(t *testing.T) {
+	addr := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		_ = control.EnableFullDuplex()
+		lines := bufio.NewScanner(r.Body)
+		for lines.Scan() {
+			_, _ = fmt.Fprintln(w, lines.Text())
+			_ = control.Flush()
+		}
+	})
+	b := start(t, to(addr))
+	body, write := io.Pipe()
+	r, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, b.url, body)
+	go func() { _, _ = fmt.Fprintln(write, "line 0") }()
+	answer, err := b.http.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	echo := bufio.NewReader(answer.Body)
+	for n := range 5 {
+		if got, err := echo.ReadString('\n'); err != nil || got != fmt.Sprintf("line %d\n", n) {
+			t.Fatalf("%q %v", got, err)
+		}
+		if _, err := fmt.Fprintf(write, "line %d\n", n+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_ = write.Close()
+	if rest, err := io.ReadAll(echo); err != nil || string(rest) != "line 5\n" {
+		t.Errorf("%q %v", rest, err)
+	}
+}

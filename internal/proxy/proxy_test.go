@@ -32,7 +32,7 @@ type bench struct {
 // start starts a proxy that serves the snapshot until the test ends.
 func start(t *testing.T, s *model.Snapshot, change ...func(*Options)) *bench {
 	t.Helper()
-	log := slog.New(slog.DiscardHandler)
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	o := Options{
 		EntryPoints: []EntryPoint{{
 			Name: "web", Address: "127.0.0.1:0", Default: true, DrainGrace: 5 * time.Second, HeaderTimeout: 5 * time.Second,

@@ -15,6 +15,7 @@ const replayable = 64 << 10
 // small enough to be kept.
 type replay struct {
 	body io.ReadCloser // http.NoBody where the request has none
+	size int64         // of body; -1: unknown
 	kept []byte        // the whole of body; nil: not kept
 
 	mu    sync.Mutex
@@ -30,7 +31,7 @@ var (
 // newReplay keeps the body of a request that may be sent again if it is small; larger ones and those of unknown length
 // stream, once.
 func newReplay(r *http.Request) (*replay, error) {
-	p := &replay{body: r.Body}
+	p := &replay{body: r.Body, size: r.ContentLength}
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		p.body = http.NoBody
 		return p, nil
@@ -53,10 +54,13 @@ func (p *replay) next() io.ReadCloser {
 	case p.kept != nil:
 		return io.NopCloser(bytes.NewReader(p.kept))
 	default:
-		p.given = &once{of: p}
+		p.given = &once{of: p, left: p.size}
 		return p.given
 	}
 }
+
+// streams reports whether the body goes to the service as it comes from the client.
+func (p *replay) streams() bool { return p.body != http.NoBody && p.kept == nil }
 
 // again reports whether the body can be given once more. It takes it away from the attempt before, which may still hold it:
 // an http.RoundTripper may close a body after it has returned.
@@ -74,9 +78,12 @@ func (p *replay) again() bool {
 // closes that when the exchange ends.
 type once struct {
 	of   *replay
-	over bool // under of.mu
+	left int64 // -1: unknown
+	over bool  // under of.mu
 }
 
+// Read tells the end with the last byte. Who asked the client's body once more to see the end might ask after the answer was
+// begun, when the engine has closed it, and take that for a failure.
 func (o *once) Read(b []byte) (int, error) {
 	o.of.mu.Lock()
 	if o.over {
@@ -85,7 +92,11 @@ func (o *once) Read(b []byte) (int, error) {
 	}
 	o.of.begun = true
 	o.of.mu.Unlock()
-	return o.of.body.Read(b)
+	n, err := o.of.body.Read(b)
+	if o.left -= int64(n); o.left == 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
 }
 
 func (o *once) Close() error { return nil }
