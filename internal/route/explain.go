@@ -1,0 +1,111 @@
+package route
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// maxSteps bounds an explanation.
+const maxSteps = 100
+
+// Step is what became of one route when a request was matched.
+type Step struct {
+	Route *model.Route
+	// Rule is where the route leads. Nil: it is not served.
+	Rule *Rule
+	// Chosen is set for the rule that Match returns, and for no other.
+	Chosen bool
+	// Why says why the route was not chosen: the first test that failed, or what else kept it. "" where it was.
+	Why string
+}
+
+// String returns one line for people.
+func (s Step) String() string {
+	if s.Chosen {
+		return s.Route.Ref().String() + ": chosen"
+	}
+	return s.Route.Ref().String() + ": " + s.Why
+}
+
+// Explain says which rule Match returns for the request, and why not the others that the index has for its host or for
+// every host. Steps are in the order that [Compile] documents. There are at most 100: routes that accept the request,
+// the chosen one first, are kept before those that do not.
+func (t *Table) Explain(q *Request) []Step {
+	chosen, _ := t.Match(q)
+	var compiler compiler
+	var steps []Step
+	accepting := 0
+	for _, c := range t.candidates(q.Host) {
+		step := Step{Route: c.route, Rule: t.rules[c.slot]}
+		step.Why = t.whyNot(c, q, &compiler)
+		if step.Why == "" {
+			accepting++
+			if step.Chosen = step.Rule == chosen; !step.Chosen {
+				step.Why = tooLate
+			}
+		}
+		steps = append(steps, step)
+	}
+	return capped(steps, accepting)
+}
+
+// tooLate is why a route that accepts the request was not chosen.
+const tooLate = "a route of higher order was chosen"
+
+// capped keeps the first maxSteps steps, those of the accepting routes before the others.
+func capped(steps []Step, accepting int) []Step {
+	accepting = min(accepting, maxSteps)
+	others := maxSteps - accepting
+	return slices.DeleteFunc(steps, func(s Step) bool {
+		room := &others
+		if s.Chosen || s.Why == tooLate {
+			room = &accepting
+		}
+		*room--
+		return *room < 0
+	})
+}
+
+// candidates returns what the index has for a host and for every host, in order.
+func (t *Table) candidates(host string) []*candidate {
+	var all []*candidate
+	for _, tree := range t.index.trees(t.seed, host) {
+		tree.walk(func(c *candidate) { all = append(all, c) })
+	}
+	slices.SortFunc(all, order)
+	return slices.Compact(all)
+}
+
+// whyNot returns why c cannot serve q; "" if it can.
+func (t *Table) whyNot(c *candidate, q *Request, compiler *compiler) string {
+	switch {
+	case !c.servesEntryPoint(q) && len(c.entryPoints) == 0:
+		return fmt.Sprintf("it names no entry point, and %s does not serve such routes", q.EntryPoint)
+	case !c.servesEntryPoint(q):
+		return fmt.Sprintf("the entry point %s is not one of its: %s", q.EntryPoint, strings.Join(c.entryPoints, ", "))
+	case !c.admits(q):
+		return "the request did not come over TLS"
+	}
+	if c.err == nil {
+		whole, _ := compiler.compile(&c.route.Match) // its parts were compiled before: it cannot fail
+		if part := whole.failed(q); part != nil {
+			return part.match.String() + " does not hold"
+		}
+	}
+	if t.rules[c.slot] != nil {
+		return ""
+	}
+	return "not served: " + t.entries[c.slot].whyUnserved()
+}
+
+// whyUnserved returns the messages of the problems that a route has.
+func (e *entry) whyUnserved() string {
+	var messages []string
+	for _, p := range e.problems {
+		messages = append(messages, p.Message)
+	}
+	return strings.Join(messages, "; ")
+}

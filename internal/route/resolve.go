@@ -1,0 +1,256 @@
+package route
+
+import (
+	"fmt"
+	"hash/maphash"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// maxReferences bounds how many references to middlewares one route may follow, and how many to services: chains and
+// weighted services that name each other can stand for a number that grows without bound, and anybody may write them.
+const maxReferences = 1000
+
+// resolver finds what routes refer to, in one snapshot.
+type resolver struct {
+	snapshot *model.Snapshot
+	seed     maphash.Seed
+	order    map[model.Source]int32
+	// Where the first object of a name is, by the name's hash. Nil: to be searched for.
+	serviceAt, middlewareAt map[uint32]int32
+	piles                   *piles
+	work                    resolution // reused
+}
+
+func newResolver(s *model.Snapshot, seed maphash.Seed) *resolver {
+	r := &resolver{snapshot: s, seed: seed, order: make(map[model.Source]int32, len(s.Order))}
+	for i, source := range slices.Backward(s.Order) { // named twice: the first counts
+		r.order[source] = int32(i)
+	}
+	return r
+}
+
+// precedence is a source's place in the order of sources; all that are not named come after, as equals.
+func (r *resolver) precedence(source model.Source) int32 {
+	if place, ok := r.order[source]; ok {
+		return place
+	}
+	return math.MaxInt32
+}
+
+// hash is how postings know a name.
+func (r *resolver) hash(name model.Name) uint32 { return uint32(maphash.Comparable(r.seed, name)) }
+
+// expect prepares for n routes to be resolved: for many, it pays to know where names are.
+func (r *resolver) expect(n int) {
+	r.serviceAt = placesOf(r, r.snapshot.Services, n)
+	r.middlewareAt = placesOf(r, r.snapshot.Middlewares, n)
+}
+
+func placesOf[T object](r *resolver, list []T, n int) map[uint32]int32 {
+	if n <= len(list)/16 {
+		return nil
+	}
+	at := make(map[uint32]int32, len(list))
+	for i, o := range slices.Backward(list) {
+		at[r.hash(o.Ref().Name)] = int32(i)
+	}
+	return at
+}
+
+// lookup finds what ref means in an object of the source from: see [model.Ref]. Places may say where to look; hash is
+// that of the name.
+func lookup[T object](r *resolver, list []T, places map[uint32]int32, hash uint32, ref model.Ref, from model.Source) (
+	found T, ok bool,
+) {
+	source := ref.Source
+	if source == "" {
+		source = from
+	}
+	best := int32(0)
+	for _, o := range list[firstOf(list, places, hash, ref.Name):] {
+		own := o.Ref()
+		if own.Name != ref.Name {
+			break
+		}
+		if own.Source == source {
+			return o, true
+		}
+		if own.Source.Kind() != string(ref.Source) {
+			continue
+		}
+		if place := r.precedence(own.Source); !ok || place < best {
+			found, ok, best = o, true, place
+		}
+	}
+	return found, ok
+}
+
+// firstOf returns where the first object of a name is, or would be.
+func firstOf[T object](list []T, places map[uint32]int32, hash uint32, name model.Name) int {
+	if i, ok := places[hash]; ok && list[i].Ref().Name == name {
+		return int(i)
+	}
+	return sort.Search(len(list), func(i int) bool { return list[i].Ref().Name.Compare(name) >= 0 })
+}
+
+// resolution is one route whose references are being followed.
+type resolution struct {
+	*resolver
+	route    *model.Route
+	problems []model.Problem
+	followed int // references
+	unserved bool
+	nowhere  bool // the services are of no use
+
+	// What was found, in space that is used again for the next route.
+	uses             []uint32
+	foundServices    []Backend
+	foundMiddlewares []*model.Middleware
+}
+
+// resolve follows the references of a route. The rule is nil where the route is not served.
+func (r *resolver) resolve(c *candidate) (*entry, *Rule) {
+	w := &r.work
+	*w = resolution{
+		resolver: r, route: c.route,
+		uses: w.uses[:0], foundServices: w.foundServices[:0], foundMiddlewares: w.foundMiddlewares[:0],
+	}
+	w.middlewares(c.route.Middlewares, c.route.Source, nil)
+	w.followed = 0
+	w.backends(c.route.Backends, c.route.Source, nil)
+	if c.err != nil {
+		w.unserve("rule", model.InvalidRule, "the rule cannot be compiled: %v; correct it", c.err)
+	}
+	if len(c.route.Backends) == 0 {
+		w.report("services", model.UnknownService, "the route names no service; name one")
+	}
+	slices.Sort(w.uses)
+	slices.SortFunc(w.problems, model.Problem.Compare)
+	e := r.piles.entries.one(r.piles.size)
+	e.candidate = c
+	e.uses = r.piles.uses.keep(slices.Compact(w.uses), 2*r.piles.size)
+	e.problems = slices.Compact(w.problems)
+	return e, w.rule(c)
+}
+
+func (w *resolution) rule(c *candidate) *Rule {
+	if w.unserved {
+		return nil
+	}
+	rule := w.piles.rules.one(w.piles.size)
+	*rule = Rule{Route: c.route, Slot: int(c.slot)}
+	rule.Middlewares = w.piles.middlewares.keep(w.foundMiddlewares, w.piles.size)
+	if !w.nowhere {
+		rule.Backends = w.piles.backends.keep(w.foundServices, w.piles.size)
+	}
+	return rule
+}
+
+func (w *resolution) report(field string, code model.Code, format string, args ...any) {
+	w.problems = append(w.problems, model.Problem{
+		Object: model.Object{Kind: model.KindRoute, Ref: w.route.Ref()},
+		Field:  field, Code: code, Message: fmt.Sprintf(format, args...),
+	})
+}
+
+// unserve is report for what keeps the route from being served.
+func (w *resolution) unserve(field string, code model.Code, format string, args ...any) {
+	w.unserved = true
+	w.report(field, code, format, args...)
+}
+
+// follow counts a reference and returns the hash of its name; false: there are too many.
+func (w *resolution) follow(name model.Name) (hash uint32, ok bool) {
+	w.followed++
+	if w.followed > maxReferences {
+		return 0, false
+	}
+	hash = w.hash(name)
+	w.uses = append(w.uses, hash)
+	return hash, true
+}
+
+// middlewares finds what refs, which stand in an object of the source from, consist of. Trail are the chains that led
+// here.
+func (w *resolution) middlewares(refs []model.Ref, from model.Source, trail []*model.Middleware) {
+	const field = "middlewares"
+	for _, ref := range refs {
+		hash, ok := w.follow(ref.Name)
+		if !ok {
+			w.unserve(field, model.LimitExceeded, "more than %d references; use fewer chains", maxReferences)
+			return
+		}
+		m, ok := lookup(w.resolver, w.snapshot.Middlewares, w.middlewareAt, hash, ref, from)
+		switch {
+		case !ok:
+			w.unserve(field, model.UnknownMiddleware, "there is no middleware %s%s; define it, or take it away",
+				ref, namedBy(trail))
+		case m.Chain == nil:
+			w.foundMiddlewares = append(w.foundMiddlewares, m)
+		case slices.Contains(trail, m):
+			w.unserve(field, model.Cycle, "chains lead in a circle, %s; break it", circle(trail, m))
+		default:
+			w.middlewares(m.Chain.Middlewares, m.Source, append(trail, m))
+		}
+	}
+}
+
+// backends finds what refs, which stand in an object of the source from, consist of, and gives each its share in the
+// whole of them. Trail are the weighted services that led here.
+func (w *resolution) backends(refs []model.Backend, from model.Source, trail []*model.Service) {
+	var room [4]part
+	parts := room[:0]
+	start := len(w.foundServices)
+	for _, ref := range refs {
+		before := len(w.foundServices)
+		w.backend(ref.Service, from, trail)
+		parts = append(parts, part{max(ref.Weight, 0), len(w.foundServices) - before})
+	}
+	join(w.foundServices[start:], parts)
+}
+
+// backend finds what one service consists of, and gives each its share in it.
+func (w *resolution) backend(ref model.Ref, from model.Source, trail []*model.Service) {
+	const field = "services"
+	hash, ok := w.follow(ref.Name)
+	if !ok {
+		w.nowhere = true
+		w.report(field, model.LimitExceeded, "more than %d references; use fewer weighted services", maxReferences)
+		return
+	}
+	svc, ok := lookup(w.resolver, w.snapshot.Services, w.serviceAt, hash, ref, from)
+	switch {
+	case !ok:
+		w.report(field, model.UnknownService, "there is no service %s%s; define it, or take it away", ref, namedBy(trail))
+	case len(svc.Backends) == 0:
+		w.foundServices = append(w.foundServices, Backend{svc, 1})
+	case slices.Contains(trail, svc):
+		w.nowhere = true
+		w.report(field, model.Cycle, "services lead in a circle, %s; break it", circle(trail, svc))
+	default:
+		start := len(w.foundServices)
+		w.backends(svc.Backends, svc.Source, append(trail, svc))
+		reduce(w.foundServices[start:])
+	}
+}
+
+func namedBy[T object](trail []T) string {
+	if len(trail) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", which %s names", trail[len(trail)-1].Ref())
+}
+
+// circle names the objects on the way from last, which the trail has come by before, back to it.
+func circle[T object](trail []T, last T) string {
+	var b strings.Builder
+	for _, o := range trail[slices.Index(trail, last):] {
+		b.WriteString(o.Ref().String() + " → ")
+	}
+	return b.String() + last.Ref().String()
+}

@@ -1,0 +1,48 @@
+package route
+
+import (
+	"slices"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// Rule is a compiled route in a table: where the requests go that the route gets. It is immutable. A rule of which
+// nothing changed keeps its pointer from table to table.
+type Rule struct {
+	Route *model.Route
+	// Slot is a small number that the route keeps while it lives in successive tables, even when it changes. What is built
+	// for a rule can be kept in a slice. Slots of routes that are gone are given to new ones.
+	Slot int
+	// Backends are the services that share the requests, nested weighted services resolved into what they consist of.
+	// Empty: no service is known; the answer is 503.
+	Backends []Backend
+	// Middlewares are those of the route, chains resolved into what they consist of, in the order in which they see the
+	// request.
+	Middlewares []*model.Middleware
+}
+
+// Backend is a service with endpoints, and its share of a rule's requests.
+type Backend struct {
+	Service *model.Service
+	Weight  int // relative to its siblings, not negative; 0 gets nothing
+}
+
+// equal reports whether r, which may be nil, leads where o leads, by the same way.
+func (r *Rule) equal(o *Rule) bool {
+	if r == nil || o == nil {
+		return r == o
+	}
+	return r.Route == o.Route && r.Slot == o.Slot &&
+		slices.Equal(r.Backends, o.Backends) && slices.Equal(r.Middlewares, o.Middlewares)
+}
+
+// leadsWith reports whether r and o, which may be nil, lead to the same services in the same shares, or neither is
+// served.
+func (r *Rule) leadsWith(o *Rule) bool {
+	if r == nil || o == nil {
+		return r == o
+	}
+	return slices.EqualFunc(r.Backends, o.Backends, func(a, b Backend) bool {
+		return a.Weight == b.Weight && (a.Service == b.Service || a.Service.Ref() == b.Service.Ref())
+	})
+}

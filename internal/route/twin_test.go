@@ -1,0 +1,109 @@
+package route_test
+
+import (
+	"cmp"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/model"
+	"github.com/fairlead/fairlead/internal/route"
+)
+
+// twin chooses the route that serves q in the simplest way: sort them all by the written order, take the first that
+// accepts q. It shares nothing with what it is compared with.
+func twin(s *model.Snapshot, q *route.Request, exported bool) *model.Route {
+	routes := slices.SortedFunc(slices.Values(s.Routes), func(a, b *model.Route) int {
+		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(twinRank(s, a.Source), twinRank(s, b.Source)),
+			a.Since.Compare(b.Since), cmp.Compare(a.Name.Namespace, b.Name.Namespace),
+			cmp.Compare(a.Name.Name, b.Name.Name), cmp.Compare(a.Source, b.Source))
+	})
+	for _, r := range routes {
+		here := len(r.EntryPoints) == 0 && q.Default || slices.Contains(r.EntryPoints, q.EntryPoint)
+		open := here && (!r.TLS || q.TLS)
+		if exported {
+			open = r.Export.Offered
+		}
+		if open && twinValid(r.Match) && twinHas(s, r.Middlewares, r.Source, 0) && twinAccepts(r.Match, q) {
+			return r
+		}
+	}
+	return nil
+}
+
+func twinRank(s *model.Snapshot, source model.Source) int {
+	if i := slices.Index(s.Order, source); i >= 0 {
+		return i
+	}
+	return len(s.Order)
+}
+
+// twinHas reports whether all the middlewares are there, and do not lead in circles.
+func twinHas(s *model.Snapshot, refs []model.Ref, from model.Source, depth int) bool {
+	for _, ref := range refs {
+		var meant []*model.Middleware
+		for _, m := range s.Middlewares {
+			if m.Name == ref.Name && (m.Source == cmp.Or(ref.Source, from) || m.Source.Kind() == string(ref.Source)) {
+				meant = append(meant, m)
+			}
+		}
+		if len(meant) == 0 || depth > 20 {
+			return false
+		}
+		m := slices.MinFunc(meant, func(a, b *model.Middleware) int {
+			return cmp.Or(cmp.Compare(twinRank(s, a.Source), twinRank(s, b.Source)), cmp.Compare(a.Source, b.Source))
+		})
+		if m.Chain != nil && !twinHas(s, m.Chain.Middlewares, m.Source, depth+1) {
+			return false
+		}
+	}
+	return true
+}
+
+func twinValid(m model.Match) bool {
+	if strings.HasSuffix(string(m.Test), "Regexp") {
+		_, err := regexp.Compile(m.Value)
+		return err == nil
+	}
+	return !slices.ContainsFunc(m.Of, func(o model.Match) bool { return !twinValid(o) })
+}
+
+func twinAccepts(m model.Match, q *route.Request) bool {
+	accepts := func(o model.Match) bool { return twinAccepts(o, q) }
+	refuses := func(o model.Match) bool { return !twinAccepts(o, q) }
+	find := func(s string) bool { return regexp.MustCompile(m.Value).MatchString(s) }
+	switch m.Op {
+	case model.All:
+		return !slices.ContainsFunc(m.Of, refuses)
+	case model.Any:
+		return slices.ContainsFunc(m.Of, accepts)
+	case model.Not:
+		return len(m.Of) == 1 && refuses(m.Of[0])
+	}
+	switch query, _ := url.ParseQuery(q.RawQuery); m.Test {
+	case model.Host:
+		_, rest, _ := strings.Cut(q.Host, ".")
+		return q.Host == m.Value || rest != "" && !strings.HasPrefix(q.Host, ".") && "*."+rest == m.Value
+	case model.HostRegexp:
+		return find(q.Host)
+	case model.Path:
+		return q.Path == m.Value
+	case model.PathPrefix:
+		return strings.HasPrefix(q.Path, m.Value)
+	case model.PathRegexp:
+		return find(q.Path)
+	case model.Method:
+		return q.Method == m.Value
+	case model.Header:
+		return slices.Contains(q.Header.Values(m.Key), m.Value)
+	case model.HeaderRegexp:
+		return slices.ContainsFunc(q.Header.Values(m.Key), find)
+	case model.Query:
+		return slices.Contains(query[m.Key], m.Value)
+	case model.QueryRegexp:
+		return slices.ContainsFunc(query[m.Key], find)
+	}
+	return netip.MustParsePrefix(m.Value).Contains(q.ClientIP)
+}
