@@ -22,7 +22,8 @@ type engine interface {
 }
 
 // newEngine returns what serves HTTP/1.1 and HTTP/2 (over TLS by ALPN, in plain text by prior knowledge) on an entry point.
-func newEngine(o EntryPoint, handler http.Handler, log *slog.Logger) engine {
+// connections is told of each that opens (1) or closes (-1).
+func newEngine(o EntryPoint, handler http.Handler, connections func(int), log *slog.Logger) engine {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(true)
@@ -36,7 +37,15 @@ func newEngine(o EntryPoint, handler http.Handler, log *slog.Logger) engine {
 		MaxHeaderBytes:    o.HeaderBytes,
 		Protocols:         protocols,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: o.MaxConcurrentStreams},
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				connections(1)
+			case http.StateClosed, http.StateHijacked:
+				connections(-1)
+			}
+		},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
 }
 

@@ -57,7 +57,8 @@ type listener struct {
 }
 
 // open listens on the entry point's address.
-func open(o EntryPoint, handler http.Handler, tunnels *tunnels, log *slog.Logger) (*listener, error) {
+func open(o EntryPoint, handler http.Handler, tunnels *tunnels, connections func(int), log *slog.Logger,
+) (*listener, error) {
 	l, err := net.Listen("tcp", o.Address)
 	if err != nil {
 		return nil, fmt.Errorf("opening entry point %s: %w", o.Name, err)
@@ -73,7 +74,7 @@ func open(o EntryPoint, handler http.Handler, tunnels *tunnels, log *slog.Logger
 	if o.TLS != nil {
 		l = tls.NewListener(l, o.TLS)
 	}
-	return &listener{o, l, newEngine(o, handler, log), tunnels, log}, nil
+	return &listener{o, l, newEngine(o, handler, connections, log), tunnels, log}, nil
 }
 
 // run serves until ctx is done, then drains: requests under way may finish, within the grace.

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"slices"
+
 	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/route"
 	"github.com/fairlead/fairlead/internal/upstream"
@@ -71,10 +73,10 @@ func (p *Proxy) Problems() []model.Problem {
 	if g == nil {
 		return nil
 	}
-	problems := g.table.Problems()
+	problems := slices.Clone(g.table.Problems())
 	for _, a := range g.actions {
 		if a != nil {
-			problems = append(problems[:len(problems):len(problems)], a.problems...)
+			problems = append(problems, a.problems...)
 		}
 	}
 	return problems

@@ -28,6 +28,8 @@ type Options struct {
 	// Middlewares makes the rules' middlewares.
 	Middlewares *middleware.Set
 	Observers   []Observer
+	// Connections is told of each connection that clients open (1) or close (-1). Nil: nobody is told.
+	Connections func(entryPoint string, change int)
 	Log         *slog.Logger
 }
 
@@ -70,7 +72,12 @@ func New(o Options) (*Proxy, error) {
 }
 
 func (p *Proxy) open(e EntryPoint, handler http.Handler) error {
-	l, err := open(e, handler, p.tunnels, p.log)
+	count := func(change int) {
+		if p.options.Connections != nil {
+			p.options.Connections(e.Name, change)
+		}
+	}
+	l, err := open(e, handler, p.tunnels, count, p.log)
 	if err == nil {
 		p.listeners = append(p.listeners, l)
 	}
