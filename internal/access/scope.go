@@ -28,7 +28,7 @@ const (
 	maxRouteName = 256
 )
 
-// Roles are named sets of scopes, for people: viewer, operator, admin. The answer is nil for any other name.
+// Role returns a named set of scopes, for people: viewer, operator or admin. The answer is nil for any other name.
 func Role(name string) []Scope {
 	switch name {
 	case "viewer":

@@ -1,6 +1,7 @@
 package cert
 
 import (
+	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/sha256"
@@ -104,7 +105,7 @@ func TestAuthority(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	block, rest := pem.Decode(a.PEM())
-	if block == nil || len(rest) > 0 || string(block.Bytes) != string(c.Raw) {
+	if block == nil || len(rest) > 0 || !bytes.Equal(block.Bytes, c.Raw) {
 		t.Error("PEM is not the certificate")
 	}
 	sum := sha256.Sum256(block.Bytes)
@@ -137,9 +138,10 @@ func TestAuthorityRefuses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	beforeKey, _, _ := strings.Cut(good, "-----BEGIN PRIVATE")
 	for name, bad := range map[string]string{
 		"nothing":     "",
-		"no key":      good[:strings.Index(good, "-----BEGIN PRIVATE")],
+		"no key":      beforeKey,
 		"damaged":     strings.Replace(good, "M", "N", 3),
 		"not a CA":    string(encodePEM("CERTIFICATE", leaf.Certificate[0])) + string(keyPEM(t, leaf)),
 		"another key": string(a.PEM()) + string(keyPEM(t, leaf)),

@@ -39,8 +39,8 @@ type Grant struct {
 	// EntryPoints are the entry points of this instance on which its routes may be served. Load fills in
 	// the default ones where the file names none.
 	EntryPoints []string `doc:"entryPoints"`
-	// Services are the fleet-wide names of its services: "shop", "team-a/cart", "team-a/*", "*". Load fills
-	// in "*" where the file names none.
+	// Services are the fleet-wide names of its services: "shop", "team-a/cart", "team-a/*", "*". Whoever has a name
+	// shares its requests with the other clusters that have it. Empty: none, so that nothing is granted.
 	Services []string `doc:"services"`
 }
 

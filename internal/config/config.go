@@ -24,7 +24,7 @@ type Config struct {
 	Log        Log
 	AccessLog  *AccessLog  // nil: off
 	Prometheus *Prometheus // nil: no metrics are offered
-	// StartDeadline bounds how long the start waits for sources to say what they know. Default: 10 s.
+	// StartDeadline bounds how long the start waits for sources to say what they know. Default, and 0: 10 s.
 	StartDeadline time.Duration
 }
 

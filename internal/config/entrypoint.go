@@ -38,7 +38,7 @@ type Transport struct {
 type RespondingTimeouts struct {
 	ReadTimeout   time.Duration `doc:"readTimeout"`   // of a whole request; default: 60 s
 	WriteTimeout  time.Duration `doc:"writeTimeout"`  // of a whole answer; default: no limit
-	IdleTimeout   time.Duration `doc:"idleTimeout"`   // between two requests; default: 180 s
+	IdleTimeout   time.Duration `doc:"idleTimeout"`   // between two requests; default: 180 s; 0: ReadTimeout
 	HeaderTimeout time.Duration `doc:"headerTimeout"` // of a request's head; default: 10 s
 }
 

@@ -49,7 +49,7 @@ func (l *loader) cluster(p part, cluster *Cluster, c *Config) {
 	l.grant(p.key("grant"), &cluster.Grant, c)
 }
 
-// grant checks what the cluster may claim, and fills in what is granted when the file does not say.
+// grant checks what the cluster may claim, and fills in the entry points when the file does not name any.
 func (l *loader) grant(p part, g *Grant, c *Config) {
 	for i, host := range g.Hosts {
 		g.Hosts[i] = strings.ToLower(host)
@@ -80,8 +80,9 @@ func (l *loader) grant(p part, g *Grant, c *Config) {
 			}
 		}
 	}
-	if len(g.Services) == 0 {
-		g.Services = []string{"*"}
+	if len(g.Hosts) > 0 && len(g.Services) == 0 {
+		l.wrong(p, `grants hosts but no services, so nothing is granted; add services: ["*"], or their names where `+
+			"clusters do not trust each other")
 	}
 }
 

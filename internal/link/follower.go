@@ -138,6 +138,9 @@ func (f *Follower) lost(ctx context.Context, err error) error {
 		f.o.Log.Warn("the link is lost", "cluster", f.o.Cluster, "address", f.state.Address, "error", f.state.LastError)
 	}
 	f.state.Address = f.o.Addresses[f.at]
+	if f.fault != nil && !f.fresh { // nothing was published yet that could say so
+		err = fmt.Errorf("%w (%s)", err, f.fault.Message)
+	}
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"net"
@@ -149,7 +150,7 @@ func TestClientTLS(t *testing.T) {
 		})
 	}
 	for _, ca := range []string{"", "sha256:", "sha256:xyz", "sha256:abcd", "sha1:" + strings.Repeat("0", 64)} {
-		if _, err := ClientTLS([]byte(ca), ""); err != errNoCA {
+		if _, err := ClientTLS([]byte(ca), ""); !errors.Is(err, errNoCA) {
 			t.Errorf("%q: %v", ca, err)
 		}
 	}

@@ -84,7 +84,7 @@ func (w *watch) bind(parent context.Context, s Session) (ctx context.Context, re
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.ended = true
-		if context.Cause(ctx) != errWatchOver {
+		if !errors.Is(context.Cause(ctx), errWatchOver) {
 			_ = w.conn.SetWriteDeadline(time.Now()) // where there are no deadlines, writes end with the request
 		}
 	})

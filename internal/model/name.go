@@ -74,10 +74,13 @@ func ParseRef(s string) Ref {
 	return Ref{ParseName(name), Source(source)}
 }
 
-// String returns "name@source", or "name" where there is no source.
+// String returns "name@source"; "name" where there is no source, "source" where there is no name.
 func (r Ref) String() string {
 	if r.Source == "" {
 		return r.Name.String()
+	}
+	if r.Name.IsZero() {
+		return string(r.Source)
 	}
 	return r.Name.String() + "@" + string(r.Source)
 }

@@ -69,7 +69,7 @@ func (d *delivery) attempt(w http.ResponseWriter, r *http.Request) result {
 		return result{refusal: string(reason), untouched: true}
 	}
 	d.attempts++
-	d.x.note(d.attempts, host)
+	d.x.note(d.attempts, host, reason)
 	ctx, cancel := context.WithCancelCause(r.Context())
 	result := result{host: host, load: host.Begin(), cancel: cancel, untouched: true}
 	if limit := d.forwarder.timeouts.Header; limit > 0 {
@@ -78,13 +78,13 @@ func (d *delivery) attempt(w http.ResponseWriter, r *http.Request) result {
 	}
 	transport, out, err := d.outgoing(d.trace(ctx, w, &result.untouched), r, host)
 	if err == nil {
-		result.response, err = transport.RoundTrip(out)
+		result.response, err = transport.RoundTrip(out) //nolint:bodyclose // the result closes it: done, discard, fail
 	}
 	if err == nil {
 		err = readSmall(result.response)
 	}
 	if err != nil {
-		result.fail(err, ctx, r)
+		result.fail(ctx, r, err)
 		return result
 	}
 	result.load.Answered(result.response.StatusCode)
@@ -108,7 +108,7 @@ func (r *result) judge() {
 }
 
 // fail records that the attempt ended without an answer.
-func (r *result) fail(err error, ctx context.Context, in *http.Request) {
+func (r *result) fail(ctx context.Context, in *http.Request, err error) {
 	if r.response != nil {
 		_ = r.response.Body.Close()
 		r.response = nil
@@ -187,6 +187,7 @@ func (d *delivery) outgoing(ctx context.Context, r *http.Request, host *upstream
 	out := r.WithContext(ctx)
 	out.Body, out.RequestURI, out.Close = d.body.next(), "", false
 	out.Header = maps.Clone(r.Header)
+	addHop(out.Header, d.x.hop)
 	if d.x.trailers {
 		out.Header["Te"] = []string{"trailers"} // the one value that passes (RFC 9110 §10.1.4)
 	}

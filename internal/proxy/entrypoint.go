@@ -98,7 +98,7 @@ func (l *listener) run(ctx context.Context) error {
 		l.log.Warn("requests were still under way when the grace ended", "grace", l.options.DrainGrace)
 		err = l.engine.Close()
 	}
-	<-served
+	<-served // it says that the engine was closed, which is known
 	return err
 }
 

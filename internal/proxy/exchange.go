@@ -41,7 +41,8 @@ type exchange struct {
 	request *http.Request
 	log     *slog.Logger
 
-	client   netip.Addr
+	hop      netip.Addr      // who is connected to us
+	client   netip.Addr      // who sent the request, as far as those in front are trusted
 	upgrade  string          // the protocol that the client wants to change to; "" where none
 	trailers bool            // the client takes trailers
 	wrote    bool            // the answer's head is sent
@@ -60,6 +61,7 @@ func newExchange(w http.ResponseWriter, r *http.Request, entryPoint string, log 
 		Start: time.Now(), EntryPoint: entryPoint, Method: r.Method, Proto: r.Proto, Scheme: scheme(r), Host: r.Host,
 		Path: r.URL.Path, ClientAddr: r.RemoteAddr, BytesIn: max(r.ContentLength, 0),
 	}
+	x.hop = parseAddr(r.RemoteAddr)
 	x.upgrade = upgradeType(r.Header)
 	x.trailers = httpguts.HeaderValuesContainsToken(r.Header["Te"], "trailers")
 	x.request = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
@@ -73,6 +75,9 @@ func (x *exchange) Header() http.Header { return x.writer.Header() }
 func (x *exchange) WriteHeader(status int) {
 	if status >= 200 || status == http.StatusSwitchingProtocols {
 		x.wrote, x.Status = true, status
+		if x.Reason != "" {
+			x.Header().Set(reasonField, x.Reason)
+		}
 	}
 	x.writer.WriteHeader(status)
 }
@@ -94,8 +99,8 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.writer }
 func (x *exchange) SetReason(reason string) { x.Reason = reason }
 
 // note records which host an attempt goes to.
-func (x *exchange) note(attempts int, host *upstream.Host) {
-	x.Attempts, x.Cluster, x.Endpoint = attempts, host.Cluster(), host.Addr()
+func (x *exchange) note(attempts int, host *upstream.Host, reason upstream.Reason) {
+	x.Attempts, x.Cluster, x.Endpoint, x.Mode = attempts, host.Cluster(), host.Addr(), string(reason)
 }
 
 // refuse answers in a service's place, and says why.
@@ -109,7 +114,6 @@ func (x *exchange) refuse(status int, reason string) {
 		panic(http.ErrAbortHandler) // an answer would say that all is well
 	}
 	h := x.Header()
-	h.Set(reasonField, reason)
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
 	x.WriteHeader(status)

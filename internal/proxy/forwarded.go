@@ -45,7 +45,7 @@ func (t trust) resolveClient(r *http.Request) netip.Addr {
 		client = said
 		r.RemoteAddr = netip.AddrPortFrom(said, 0).String()
 	}
-	setForwarded(r, hop, client)
+	setForwarded(r, client)
 	return client
 }
 
@@ -74,16 +74,22 @@ func (t trust) fromForwardedFor(lists []string) (netip.Addr, bool) {
 	return found, found.IsValid()
 }
 
-// setForwarded tells the service who asks: hop is who is connected to us, client who sent the request.
-func setForwarded(r *http.Request, hop, client netip.Addr) {
-	h := r.Header
-	if hop.IsValid() {
-		seen := hop.String()
-		if prior := h["X-Forwarded-For"]; len(prior) > 0 {
-			seen = strings.Join(prior, ", ") + ", " + seen
-		}
-		h["X-Forwarded-For"] = []string{seen}
+// addHop adds who is connected to us to X-Forwarded-For, as each proxy does when it sends a request on. Middlewares see the
+// list as it came.
+func addHop(h http.Header, hop netip.Addr) {
+	if !hop.IsValid() {
+		return
 	}
+	seen := hop.String()
+	if prior := h["X-Forwarded-For"]; len(prior) > 0 {
+		seen = strings.Join(prior, ", ") + ", " + seen
+	}
+	h["X-Forwarded-For"] = []string{seen}
+}
+
+// setForwarded tells the service who sent the request, and what for.
+func setForwarded(r *http.Request, client netip.Addr) {
+	h := r.Header
 	if client.IsValid() {
 		h["X-Real-Ip"] = []string{client.String()}
 	}

@@ -44,6 +44,7 @@ func TestResolveClient(t *testing.T) {
 			if got := parseAddr(r.RemoteAddr).String(); got != c.client {
 				t.Errorf("RemoteAddr %s, want %s", got, c.client)
 			}
+			addHop(r.Header, parseAddr(c.from))
 			if got := r.Header.Get("X-Forwarded-For"); got != c.seen {
 				t.Errorf("X-Forwarded-For %q, want %q", got, c.seen)
 			}

@@ -60,7 +60,6 @@ func (p *Proxy) followers(l *Link) http.Handler {
 // serveFollower leads a follower's request to the service that the follower means. The request is routed again, by this
 // cluster's own order: a follower chooses a service, never which of its routes (and middlewares) applies.
 func (p *Proxy) serveFollower(x *exchange, r *http.Request, l *Link, service string) {
-	hop := parseAddr(r.RemoteAddr)
 	if client, err := netip.ParseAddrPort(r.Header.Get(clientField)); err == nil {
 		r.RemoteAddr = client.String()
 	}
@@ -70,16 +69,20 @@ func (p *Proxy) serveFollower(x *exchange, r *http.Request, l *Link, service str
 	if !p.admit(x, r, l.Headers) {
 		return
 	}
-	setForwarded(r, hop, x.client)
+	setForwarded(r, x.client)
 	g := p.generation.Load()
 	if g == nil {
 		x.refuse(http.StatusServiceUnavailable, reasonNoHealthyHost)
 		return
 	}
 	rule, ok := g.table.MatchExported(&route.Request{
-		TLS: isTLS(r), Method: r.Method, Host: hostname(r), Path: r.URL.Path, Header: r.Header, RawQuery: r.URL.RawQuery,
-		ClientIP: x.client,
+		TLS:    r.Header.Get("X-Forwarded-Proto") == "https", // of the client; the link itself always is
+		Method: r.Method, Host: hostname(r), Path: r.URL.Path, Header: r.Header, RawQuery: r.URL.RawQuery, ClientIP: x.client,
 	})
+	if !ok && !g.whole {
+		x.refuse(http.StatusServiceUnavailable, reasonNoHealthyHost)
+		return
+	}
 	if !ok || rule.Route.ExportedAs().String() != service || !l.Transit && !runsHere(rule) {
 		x.refuse(http.StatusMisdirectedRequest, reasonNotExported)
 		return

@@ -23,6 +23,7 @@ const (
 // generation is one version of the data plane. It is immutable.
 type generation struct {
 	snapshot *model.Snapshot
+	whole    bool // every source has said what it has
 	table    *route.Table
 	actions  []*action // by the rules' slots; nil: a free slot
 	// behind returns, for each service that an exported route names, the backends that its requests go to.
@@ -30,8 +31,8 @@ type generation struct {
 }
 
 // newGeneration returns a generation. What only the link asks for is made when it first does.
-func newGeneration(s *model.Snapshot, table *route.Table, actions []*action) *generation {
-	return &generation{s, table, actions, sync.OnceValue(func() map[model.Ref][]backend {
+func newGeneration(s *model.Snapshot, whole bool, table *route.Table, actions []*action) *generation {
+	return &generation{s, whole, table, actions, sync.OnceValue(func() map[model.Ref][]backend {
 		behind := make(map[model.Ref][]backend)
 		for slot, rule := range table.Rules() {
 			if rule == nil || !rule.Route.Export.Offered || len(rule.Route.Backends) != 1 {
@@ -74,7 +75,7 @@ type pooled struct {
 func newBuilder(o Options, tunnels *tunnels) *builder {
 	b := &builder{
 		hosts: o.Hosts, middlewares: o.Middlewares, dialer: newDialer(o.Gateways), copier: newCopier(), tunnels: tunnels,
-		last:  newGeneration(new(model.Snapshot), route.Compile(new(model.Snapshot)), nil),
+		last:  newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil),
 		pools: make(map[*model.Service]*pooled),
 	}
 	for _, e := range o.EntryPoints {
@@ -84,7 +85,7 @@ func newBuilder(o Options, tunnels *tunnels) *builder {
 }
 
 // next makes the generation of a snapshot.
-func (b *builder) next(s *model.Snapshot) *generation {
+func (b *builder) next(s *model.Snapshot, whole bool) *generation {
 	before := b.last.table.Rules()
 	table := route.Recompile(b.last.table, s)
 	rules := table.Rules()
@@ -116,7 +117,7 @@ func (b *builder) next(s *model.Snapshot) *generation {
 			}
 		}
 	})
-	b.last = newGeneration(s, table, actions)
+	b.last = newGeneration(s, whole, table, actions)
 	return b.last
 }
 

@@ -58,13 +58,13 @@ func New(o Options) (*Proxy, error) {
 			continue
 		}
 		if err := p.open(e, p.clients(e)); err != nil {
-			p.close()
+			p.Close()
 			return nil, err
 		}
 	}
 	if o.Link != nil {
 		if err := p.open(o.Link.EntryPoint, p.followers(o.Link)); err != nil {
-			p.close()
+			p.Close()
 			return nil, err
 		}
 	}
@@ -84,7 +84,8 @@ func (p *Proxy) open(e EntryPoint, handler http.Handler) error {
 	return err
 }
 
-func (p *Proxy) close() {
+// Close closes the entry points of a proxy that was never run.
+func (p *Proxy) Close() {
 	for _, l := range p.listeners {
 		_ = l.net.Close()
 	}
@@ -117,7 +118,8 @@ func (p *Proxy) Kill() {
 	}
 }
 
-// Apply makes a snapshot the one that new requests are served from. Only one goroutine may call it.
-func (p *Proxy) Apply(snapshot *model.Snapshot) {
-	p.generation.Store(p.builder.next(snapshot))
+// Apply makes a snapshot the one that new requests are served from. It is whole when every source has said what it has;
+// before, a request that no route accepts is answered 503, not 404. Only one goroutine may call Apply.
+func (p *Proxy) Apply(snapshot *model.Snapshot, whole bool) {
+	p.generation.Store(p.builder.next(snapshot, whole))
 }

@@ -60,7 +60,7 @@ func start(t *testing.T, s *model.Snapshot, change ...func(*Options)) *bench {
 		}
 	})
 	if s != nil {
-		p.Apply(s)
+		p.Apply(s, true)
 	}
 	return &bench{p, o.Hosts, "http://" + p.Addr("web").String(), &http.Client{Transport: transport}, cancel}
 }
@@ -189,5 +189,30 @@ func TestRewriteHost(t *testing.T) {
 	s.Services[0].RewriteHost = true
 	if _, _, body := start(t, s).get(t, "/", "Host", "shop.example"); body != addr {
 		t.Errorf("host %q, want %q", body, addr)
+	}
+}
+
+func TestMiddlewareSaysWhy(t *testing.T) {
+	s := to("127.0.0.1:1")
+	s.Middlewares = []*model.Middleware{{
+		Name: model.Name{Name: "inside"}, Source: "file/test", IPAllowList: &model.IPAllowList{Ranges: []string{"192.0.2.0/24"}},
+	}}
+	s.Routes[0].Middlewares = []model.Ref{{Name: model.Name{Name: "inside"}}}
+	if status, h, _ := start(t, s).get(t, "/"); status != 403 || h.Get(reasonField) != "refused_by_ipAllowList" {
+		t.Errorf("%d %q", status, h.Get(reasonField))
+	}
+}
+
+func TestUnknownRouteBeforeAllSourcesSpoke(t *testing.T) {
+	b := start(t, nil)
+	s := to("127.0.0.1:1")
+	s.Routes[0].Match = model.Leaf(model.Path, "/known")
+	b.Apply(s, false)
+	if status, h, _ := b.get(t, "/"); status != 503 || h.Get(reasonField) != reasonNotReady {
+		t.Errorf("not whole: %d %s", status, h.Get(reasonField))
+	}
+	b.Apply(s, true)
+	if status, h, _ := b.get(t, "/"); status != 404 || h.Get(reasonField) != reasonNoRoute {
+		t.Errorf("whole: %d %s", status, h.Get(reasonField))
 	}
 }

@@ -18,7 +18,7 @@ import (
 // does. reload applies n of them.
 func (b *bench) reload(make func() *model.Snapshot, n int) {
 	for range n {
-		b.Apply(make())
+		b.Apply(make(), true)
 	}
 }
 
@@ -137,7 +137,7 @@ func TestReloadUnderLoad(t *testing.T) {
 				reloaded <- n
 				return
 			default:
-				b.Apply(to(addr))
+				b.Apply(to(addr), true)
 				n++
 			}
 		}

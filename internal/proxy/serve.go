@@ -29,11 +29,14 @@ func (p *Proxy) clients(e EntryPoint) http.Handler {
 			EntryPoint: e.Name, Default: e.Default, TLS: isTLS(r), Method: r.Method, Host: hostname(r), Path: r.URL.Path,
 			Header: r.Header, RawQuery: r.URL.RawQuery, ClientIP: x.client,
 		})
-		if !ok {
+		switch {
+		case ok:
+			g.serve(x, r, rule)
+		case !g.whole: // the route may be one that is not known yet
+			x.refuse(http.StatusServiceUnavailable, reasonNotReady)
+		default:
 			x.refuse(http.StatusNotFound, reasonNoRoute)
-			return
 		}
-		g.serve(x, r, rule)
 	})
 }
 

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -146,7 +147,7 @@ func verify(tx *bbolt.Tx) error {
 	if meta == nil || items == nil {
 		return errors.New("it is not a store of this program")
 	}
-	if format := meta.Get(formatKey); string(format) != string(formatValue) {
+	if format := meta.Get(formatKey); !bytes.Equal(format, formatValue) {
 		return fmt.Errorf("its format is %q, not %q: was it written by a newer version?", format, formatValue)
 	}
 	err := items.ForEach(func(key, record []byte) error {

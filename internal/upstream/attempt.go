@@ -62,7 +62,7 @@ func (p *Pool) Pick(a *Attempt) (*Host, Reason) {
 	now := p.hosts.now()
 	v := p.current(now)
 	var host *Host
-	reason := v.reason
+	var reason Reason
 	if a.count == 0 {
 		p.service.budget.request(now)
 		host, reason = v.first(p, a, now)

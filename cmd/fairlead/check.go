@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead/fairlead/internal/access"
+	"github.com/fairlead/fairlead/internal/catalog"
+	"github.com/fairlead/fairlead/internal/cert"
+	"github.com/fairlead/fairlead/internal/config"
+	"github.com/fairlead/fairlead/internal/middleware"
+	"github.com/fairlead/fairlead/internal/model"
+	"github.com/fairlead/fairlead/internal/provider/file"
+	"github.com/fairlead/fairlead/internal/proxy"
+	"github.com/fairlead/fairlead/internal/upstream"
+)
+
+func newCheck() *cobra.Command {
+	var path string
+	cmd := &cobra.Command{
+		Use:   "check",
+		Short: "Find every mistake in an instance's files, without running it",
+		Long: `Read the instance's file and all that it leads to (files of routes, certificates, keys), and say everything that is
+wrong, each as file:line: field: message. The exit code is 1 when there is anything.
+
+What followed clusters export is not known here, so references to it ("shop@link") are not checked.`,
+		Example: `  fairlead check
+  fairlead check --config /etc/fairlead/edge.yaml`,
+		Args: exactly(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return check(cmd.Context(), path, cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().StringVarP(&path, "config", "c", defaultConfig, "the instance's file")
+	_ = cmd.MarkFlagFilename("config", "yaml", "yml", "toml", "json")
+	return cmd
+}
+
+func check(ctx context.Context, path string, out io.Writer) error {
+	c, err := config.Load(path)
+	if mistakes, ok := errors.AsType[config.Errors](err); ok {
+		fmt.Fprintln(out, mistakes)
+		return errSilent
+	}
+	if err != nil {
+		return err
+	}
+	problems, err := offlineProblems(ctx, c)
+	if err != nil {
+		return err
+	}
+	for _, p := range problems {
+		fmt.Fprintln(out, p)
+	}
+	if len(problems) > 0 {
+		return errSilent
+	}
+	fmt.Fprintln(out, "ok")
+	return nil
+}
+
+// offlineProblems returns everything that is wrong with an instance's files.
+func offlineProblems(ctx context.Context, c *config.Config) ([]model.Problem, error) {
+	snapshot, err := offlineSnapshot(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	p, err := offlineProxy(c, snapshot)
+	if err != nil {
+		return nil, err
+	}
+	problems := slices.Concat(snapshot.Problems, p.Problems(), checkSecrets(c))
+	problems = slices.DeleteFunc(problems, func(p model.Problem) bool { return len(c.Clusters) > 0 && aboutLink(snapshot, p) })
+	slices.SortFunc(problems, model.Problem.Compare)
+	return problems, nil
+}
+
+// aboutLink reports whether a problem is that a route leads to a service of a followed cluster, which cannot be known here.
+func aboutLink(s *model.Snapshot, p model.Problem) bool {
+	r, ok := model.Find(s.Routes, p.Object.Ref)
+	return ok && p.Code == model.UnknownService && slices.ContainsFunc(r.Backends, func(b model.Backend) bool {
+		return b.Service.Source.Kind() == model.LinkKind
+	})
+}
+
+// offlineSnapshot reads what the instance's own providers know, once.
+func offlineSnapshot(ctx context.Context, c *config.Config) (*model.Snapshot, error) {
+	from := make(map[model.Source]model.Snapshot)
+	for _, f := range c.Files {
+		ctx, done := context.WithCancel(ctx)
+		p := file.New(file.Config{Source: f.Source(), Path: f.Path(), Once: true}, slog.New(slog.DiscardHandler))
+		err := p.Run(ctx, func(s model.Snapshot) {
+			s.Source = f.Source()
+			s.Sort()
+			from[f.Source()] = s
+			done()
+		})
+		done()
+		if _, read := from[f.Source()]; !read {
+			return nil, fmt.Errorf("reading %s: %w", f.Source(), err)
+		}
+	}
+	return catalog.Merge(c.Order(), from), nil
+}
+
+// offlineProxy returns a proxy that serves nothing and explains everything.
+func offlineProxy(c *config.Config, s *model.Snapshot) (*proxy.Proxy, error) {
+	log := slog.New(slog.DiscardHandler)
+	o := proxy.Options{
+		Hosts: upstream.NewHosts(upstream.Options{Log: log}), Log: log,
+		Middlewares: middleware.NewSet(middleware.Options{Keys: noKeys{}, Log: log}),
+	}
+	for _, e := range c.EntryPoints {
+		o.EntryPoints = append(o.EntryPoints, proxy.EntryPoint{Name: e.Name, Default: e.AsDefault})
+	}
+	p, err := proxy.New(o)
+	if err == nil {
+		p.Apply(s, true)
+	}
+	return p, err
+}
+
+// noKeys stands in for the key store of an instance that does not run.
+type noKeys struct{}
+
+// VerifyKey is part of middleware.KeyVerifier.
+func (noKeys) VerifyKey(string, string) (string, bool) { return "", false }
+
+// checkSecrets looks for the keys and certificates that the instance's file names.
+func checkSecrets(c *config.Config) (problems []model.Problem) {
+	add := func(object, name string, err error) {
+		if err != nil {
+			problems = append(problems, model.Problem{
+				Object:  model.Object{Kind: object, Ref: model.Ref{Name: model.Name{Name: name}}},
+				Code:    model.InvalidFile,
+				Message: err.Error(),
+			})
+		}
+	}
+	for _, cluster := range c.Clusters {
+		_, err := access.Resolve(cluster.Key.String())
+		add(model.KindCluster, cluster.Name, err)
+		_, err = identify(cluster)
+		add(model.KindCluster, cluster.Name, err)
+	}
+	pairs := make(map[string][]config.KeyPair)
+	for _, e := range c.EntryPoints {
+		if e.TLS != nil {
+			pairs[e.Name] = e.TLS.Certificates
+		}
+	}
+	if c.Link != nil && c.Link.TLS != nil {
+		pairs[linkEntryPoint] = []config.KeyPair{*c.Link.TLS}
+	}
+	for name, list := range pairs {
+		for _, pair := range list {
+			_, err := cert.NewFiles([]cert.Pair{cert.Pair(pair)}, slog.New(slog.DiscardHandler))
+			add("entryPoint", name, err)
+		}
+	}
+	return problems
+}

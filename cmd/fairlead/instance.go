@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fairlead/fairlead/internal/access"
+	"github.com/fairlead/fairlead/internal/catalog"
+	"github.com/fairlead/fairlead/internal/cert"
+	"github.com/fairlead/fairlead/internal/config"
+	"github.com/fairlead/fairlead/internal/link"
+	"github.com/fairlead/fairlead/internal/model"
+	"github.com/fairlead/fairlead/internal/provider"
+	"github.com/fairlead/fairlead/internal/provider/file"
+	"github.com/fairlead/fairlead/internal/proxy"
+	"github.com/fairlead/fairlead/internal/store"
+	"github.com/fairlead/fairlead/internal/telemetry"
+	"github.com/fairlead/fairlead/internal/upstream"
+)
+
+// instance is a running Fairlead: the parts of docs/ARCHITECTURE.md, joined.
+type instance struct {
+	config *config.Config
+	log    *slog.Logger
+
+	store     *store.Bolt
+	keys      *access.Keys
+	authority *cert.Authority        // nil where no link is offered, or its certificate comes from files
+	files     map[string]*cert.Files // certificates, by entry point
+	catalog   *catalog.Catalog
+	followers map[string]*link.Follower // by cluster
+	gateways  map[string]proxy.Gateway  // by cluster
+	exporter  *link.Exporter            // nil where no link is offered
+	link      *proxy.Link               // likewise
+	hosts     *upstream.Hosts
+	proxy     *proxy.Proxy
+	metrics   *telemetry.Metrics
+	accessLog *telemetry.AccessLog // nil where it is off
+	services  []service            // HTTP servers for people and programs, not for clients
+
+	accessFile io.Closer // nil where the access log is off, or goes to standard output
+}
+
+// service is an HTTP server beside the data plane.
+type service struct {
+	name string
+	net  net.Listener
+	http *http.Server
+}
+
+// newInstance makes an instance. Its addresses are open when it returns; nothing is served before Run.
+func newInstance(ctx context.Context, c *config.Config, log *slog.Logger) (*instance, error) {
+	i := &instance{config: c, log: log, files: make(map[string]*cert.Files), metrics: telemetry.NewMetrics()}
+	for _, step := range []func(context.Context) error{
+		i.openStore, i.openCatalog, i.openFollowers, i.openLink, i.openProxy, i.openServices,
+	} {
+		if err := step(ctx); err != nil {
+			i.close()
+			return nil, err
+		}
+	}
+	return i, nil
+}
+
+// Run serves until ctx is done, then drains. It closes everything that newInstance opened.
+func (i *instance) Run(ctx context.Context) error {
+	defer i.close()
+	// What requests under way need outlives the entry points, which are drained first.
+	below, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var background errgroup.Group
+	background.Go(func() error { return i.hosts.Run(below) }) // health checks
+	background.Go(func() error { return i.keys.Run(below) })  // expiry, last use, revocations by other replicas
+	if i.accessLog != nil {
+		background.Go(func() error { return i.accessLog.Run(below) }) // writes what requests handed over
+	}
+	group, running := errgroup.WithContext(ctx)
+	group.Go(func() error { return i.catalog.Run(running) }) // the start deadline
+	group.Go(func() error { return i.apply(running) })       // each change, into the data plane and onto the link
+	group.Go(func() error { return i.proxy.Run(running) })   // the entry points
+	for _, f := range i.config.Files {
+		group.Go(func() error { return i.runFile(running, f) }) // one for each file provider
+	}
+	for name, f := range i.followers {
+		group.Go(func() error { return i.runFollower(running, name, f) }) // one for each followed cluster
+	}
+	for _, f := range i.files {
+		group.Go(func() error { return f.Run(running) }) // certificates that are replaced on disk
+	}
+	if i.exporter != nil {
+		group.Go(func() error { return i.exporter.Run(running) }) // heartbeats to followers
+	}
+	for _, s := range i.services {
+		group.Go(func() error { return s.run(running) }) // management API, metrics
+	}
+	err := group.Wait()
+	stop()
+	return errors.Join(err, background.Wait())
+}
+
+// apply follows the catalog: a change goes into the data plane first, and onto the link when that serves it.
+func (i *instance) apply(ctx context.Context) error {
+	for snapshot := range i.catalog.Watch(ctx) {
+		began := time.Now()
+		whole := i.catalog.Whole(snapshot)
+		i.proxy.Apply(snapshot, whole)
+		i.metrics.Generation(time.Since(began))
+		problems := i.problems()
+		i.metrics.SetProblems(problems)
+		for name, f := range i.followers {
+			f.Report(conflicts(problems, model.LinkSource(name)))
+		}
+		if i.exporter != nil && whole { // not before: a follower takes what is missing for deleted
+			i.exporter.Publish(snapshot)
+		}
+	}
+	return nil
+}
+
+// conflicts returns the problems that a followed cluster should know: those of its routes that lost against another.
+func conflicts(problems []model.Problem, source model.Source) (found []model.Problem) {
+	for _, p := range problems {
+		if p.Code == model.Conflict && p.Object.Source == source {
+			found = append(found, p)
+		}
+	}
+	return found
+}
+
+// problems returns everything that is wrong now.
+func (i *instance) problems() []model.Problem {
+	problems := i.proxy.Problems()
+	if s := i.proxy.Snapshot(); s != nil {
+		problems = append(problems, s.Problems...)
+	}
+	for _, f := range i.files {
+		problems = append(problems, f.Problems()...)
+	}
+	return problems
+}
+
+func (i *instance) runFile(ctx context.Context, f config.File) error {
+	p := file.New(file.Config{Source: f.Source(), Path: f.Path(), Once: !f.Watch}, i.log)
+	return provider.Run(ctx, f.Source(), p, i.catalog, i.log)
+}
+
+func (i *instance) runFollower(ctx context.Context, cluster string, f *link.Follower) error {
+	return provider.Run(ctx, model.LinkSource(cluster), f, i.catalog, i.log)
+}
+
+// run serves until ctx is done.
+func (s service) run(ctx context.Context) error {
+	s.http.BaseContext = func(net.Listener) context.Context { return ctx } // streams end with the instance
+	served := make(chan error, 1)
+	go func() { served <- s.http.Serve(s.net) }()
+	select {
+	case err := <-served:
+		return fmt.Errorf("serving %s: %w", s.name, err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	defer cancel()
+	if s.http.Shutdown(grace) != nil {
+		_ = s.http.Close()
+	}
+	<-served
+	return nil
+}
+
+// close gives back what newInstance opened, as far as it got.
+func (i *instance) close() {
+	if i.proxy != nil {
+		i.proxy.Close()
+	}
+	for _, s := range i.services {
+		_ = s.net.Close()
+	}
+	if i.accessFile != nil {
+		if err := i.accessFile.Close(); err != nil {
+			i.log.Error("closing the access log", "error", err)
+		}
+	}
+	if i.store != nil {
+		if err := i.store.Close(); err != nil {
+			i.log.Error("closing the store", "error", err)
+		}
+	}
+}
