@@ -118,7 +118,8 @@ func (i *instance) apply(ctx context.Context) error {
 		for name, f := range i.followers {
 			f.Report(conflicts(problems, model.LinkSource(name)))
 		}
-		if i.exporter != nil && whole { // not before: a follower takes what is missing for deleted
+		// Not before the instance's own sources have spoken: a follower takes what is missing for deleted.
+		if i.exporter != nil && whole && i.catalog.Heard(snapshot) {
 			i.exporter.Publish(snapshot)
 		}
 	}

@@ -35,6 +35,9 @@ type Catalog struct {
 	changed chan struct{} // closed when merged is replaced
 	ready   chan struct{} // closed when waiting is empty
 	whole   uint64        // version of merged when ready was closed
+
+	silent map[model.Source]bool // expected sources, links aside, that have never published
+	heard  uint64                // version of merged when the last of them did
 }
 
 // failure is why and since when a source cannot be read.
@@ -62,12 +65,16 @@ func New(o Options) *Catalog {
 		from:    make(map[model.Source]model.Snapshot),
 		failing: make(map[model.Source]failure),
 		waiting: make(map[model.Source]bool),
+		silent:  make(map[model.Source]bool),
 		merged:  &model.Snapshot{Order: slices.Clone(o.Order)},
 		changed: make(chan struct{}),
 		ready:   make(chan struct{}),
 	}
 	for _, source := range o.Expect {
 		c.waiting[source] = true
+		if source.Kind() != model.LinkKind {
+			c.silent[source] = true
+		}
 	}
 	c.settle("")
 	return c
@@ -110,6 +117,10 @@ func (c *Catalog) Set(s model.Snapshot) {
 	defer c.mu.Unlock()
 	c.recovered(s.Source)
 	c.replace(s)
+	if c.silent[s.Source] {
+		delete(c.silent, s.Source)
+		c.heard = c.merged.Version
+	}
 	c.settle(s.Source)
 }
 
@@ -232,12 +243,20 @@ func (c *Catalog) wake() {
 // Ready is closed once every expected source has published, or the start deadline has passed.
 func (c *Catalog) Ready() <-chan struct{} { return c.ready }
 
-// Whole reports whether a merged snapshot has what every expected source said: one that was taken before the catalog was
-// ready has not, although the catalog may be ready by now.
+// Whole reports whether a merged snapshot has what every expected source said: one that was taken before the catalog
+// was ready has not, although the catalog may be ready by now.
 func (c *Catalog) Whole(s *model.Snapshot) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return len(c.waiting) == 0 && s.Version >= c.whole
+}
+
+// Heard reports whether a merged snapshot has what each of the instance's own sources said. It differs from Whole where the
+// start deadline passed without them: then what is missing in the snapshot is not known to be gone.
+func (c *Catalog) Heard(s *model.Snapshot) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.silent) == 0 && s.Version >= c.heard
 }
 
 // Current returns the merged snapshot as it is now.

@@ -47,10 +47,10 @@ func expect(t *testing.T, c *Catalog, when string, want ...string) {
 }
 
 const (
-	stale   = "cannot be read; its last known state is served: connection refused (stale, source @file/a)"
-	unknown = "cannot be read; nothing is known of it yet: connection refused (stale, source @file/a)"
-	expired = "cannot be read; its last known state is too old to be served: connection refused (stale, source @file/a)"
-	late    = "said nothing within 10s of the start; serving without it (late, source @file/a)"
+	stale   = "cannot be read; its last known state is served: connection refused (stale, source file/a)"
+	unknown = "cannot be read; nothing is known of it yet: connection refused (stale, source file/a)"
+	expired = "cannot be read; its last known state is too old to be served: connection refused (stale, source file/a)"
+	late    = "said nothing within 10s of the start; serving without it (late, source file/a)"
 )
 
 // running makes a catalog and runs it until the test ends.
@@ -98,6 +98,25 @@ func TestWholeIsWhatWasTakenWhenReady(t *testing.T) {
 	if early := New(Options{Expect: []model.Source{"file/a"}}); early.Whole(early.Current()) {
 		t.Error("whole before anything was said")
 	}
+}
+
+func TestHeardIsNotOnlyWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Options{Expect: []model.Source{"file/a", "link/b"}})
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { _ = c.Run(ctx) }()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if s := c.Current(); !c.Whole(s) || c.Heard(s) {
+			t.Errorf("after the deadline: whole %v, heard %v; want true, false", c.Whole(s), c.Heard(s))
+		}
+		before := c.Current()
+		c.Set(one("file/a", 1))
+		if c.Heard(before) || !c.Heard(c.Current()) {
+			t.Errorf("heard %v before the source spoke, %v after; want false, true", c.Heard(before), c.Heard(c.Current()))
+		}
+		cancel()
+	})
 }
 
 func TestReadyWithoutWhatIsForgotten(t *testing.T) {
