@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -119,13 +120,26 @@ func writeExplanation(w io.Writer, e api.Explanation) error {
 		if len(c.Middlewares) > 0 {
 			fmt.Fprintf(&b, "through %s\n", strings.Join(c.Middlewares, ", "))
 		}
-		writeDestinations(&b, e.Backends)
+		if why := whyBroken(e.Steps); why != "" {
+			fmt.Fprintf(&b, "%s\n", why)
+		} else {
+			writeDestinations(&b, e.Backends)
+		}
 	}
 	if err := writeWhyNot(&b, e.Steps); err != nil {
 		return err
 	}
 	_, err := io.WriteString(w, printableLines(b.String()))
 	return err
+}
+
+// whyBroken says why the chosen route serves nobody; "" where it does.
+func whyBroken(steps []api.Step) string {
+	i := slices.IndexFunc(steps, func(s api.Step) bool { return s.Chosen })
+	if i < 0 {
+		return ""
+	}
+	return steps[i].Why
 }
 
 // showRule shows a rule.

@@ -68,7 +68,7 @@ func Explain(o Options, question Question) (Explanation, error) {
 	for _, step := range found.Steps {
 		e.Steps = append(e.Steps, Step{
 			Route: step.Route.Ref().String(), Rule: step.Route.Match.String(), Priority: step.Route.Priority,
-			Served: step.Rule != nil, Chosen: step.Chosen, Why: step.Why,
+			Served: step.Rule != nil && !step.Rule.Broken, Chosen: step.Chosen, Why: step.Why,
 		})
 	}
 	for _, d := range found.Backends {

@@ -26,10 +26,11 @@ func (s *server) routes(w http.ResponseWriter, r *http.Request) error {
 
 // route shows a route. codes are those of its problems.
 func (v *view) route(r *model.Route, codes []string) Route {
+	rule := v.rules[r.Ref()]
 	shown := Route{
 		Name: r.Name.String(), Source: string(r.Source), Cluster: v.home(r.Source), Rule: r.Match.String(),
 		Priority: r.Priority, EntryPoints: r.EntryPoints, TLS: r.TLS, Backends: backends(r.Backends),
-		Since: r.Since, Served: v.rules[r.Ref()] != nil, Status: "ok",
+		Since: r.Since, Served: rule != nil && !rule.Broken, Status: "ok",
 	}
 	for _, m := range r.Middlewares {
 		shown.Middlewares = append(shown.Middlewares, m.String())

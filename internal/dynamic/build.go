@@ -54,24 +54,29 @@ func (b *builder) add(d *Document) {
 	for i := range d.services {
 		e := &d.services[i]
 		if o := begin(b, model.KindService, "http.services", e); o != nil {
-			if s := o.service(&e.spec); !o.dropped {
+			if s := o.service(&e.spec); !o.faulty() {
 				b.snapshot.Services = append(b.snapshot.Services, s)
 			}
+			o.conclude("the service is not served")
 		}
 	}
 	for i := range d.middlewares {
 		e := &d.middlewares[i]
 		if o := begin(b, model.KindMiddleware, "http.middlewares", e); o != nil {
-			if m := o.middleware(&e.spec); !o.dropped {
+			if m := o.middleware(&e.spec); !o.faulty() {
 				b.snapshot.Middlewares = append(b.snapshot.Middlewares, m)
 			}
+			o.conclude("the middleware is left out, and routes that use it answer 503")
 		}
 	}
 	for i := range d.routers {
 		e := &d.routers[i]
 		if o := begin(b, model.KindRoute, "http.routers", e); o != nil {
-			if r := o.route(&e.spec); !o.dropped {
+			if r, ok := o.route(&e.spec); ok {
 				b.snapshot.Routes = append(b.snapshot.Routes, r)
+				o.conclude("the route's requests are answered 503")
+			} else {
+				o.conclude("the route is not served")
 			}
 		}
 	}
@@ -106,7 +111,8 @@ func begin[T interface{ gaps() []gap }](b *builder, kind, section string, e *ent
 	}
 	b.seen[objectKey{kind, e.name}] = e.at
 	if err := checkName(e.name); err != nil {
-		o.drop(model.InvalidField, "", e.at, err.Error())
+		o.misnamed = true
+		o.fault(model.InvalidField, "", e.at, err.Error())
 	}
 	o.mistakes(e.mistakes, e.spec.gaps())
 	return o

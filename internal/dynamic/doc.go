@@ -31,8 +31,10 @@
 //
 //   - Nothing is passed over in silence: a key that means nothing, a value that cannot be, and a part of the format
 //     that is not served yet are problems, each with its file and line.
-//   - A mistake never opens a route. A route or a middleware with a mistake or an unknown key is left out; a route that
-//     uses a middleware that is left out is not served (the compiler of routes sees to that).
+//   - A mistake never opens a route, neither to others nor by leaving its requests to a broader one. A route with a
+//     mistake or an unknown key is Broken: it keeps its place and answers 503. A middleware with one is left out, and
+//     routes that use it answer 503 (the compiler of routes sees to that). Only a route whose rule cannot be read is
+//     left out: nobody knows which requests are its own.
 //   - One object's mistake touches no other object.
 //   - Build is pure and total, and equal input gives deeply equal, sorted snapshots. Only WithFiles makes it read
 //     anything.

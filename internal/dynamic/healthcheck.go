@@ -33,9 +33,7 @@ func (o *object) healthCheck(spec *healthCheck) *model.HealthCheck {
 	c := &model.HealthCheck{Port: spec.Port, Interval: spec.Interval, Timeout: spec.Timeout}
 	switch spec.Mode {
 	case "tcp":
-		if spec.Path != "" {
-			at.in("path").invalid("a check in mode tcp only connects; remove the path or the mode")
-		}
+		at.tcpCheck(spec)
 	case "", "http":
 		at.httpCheck(spec, c)
 	case "grpc":
@@ -45,6 +43,20 @@ func (o *object) healthCheck(spec *healthCheck) *model.HealthCheck {
 		at.in("mode").invalid("%q is no mode; it is one of http and tcp", spec.Mode)
 	}
 	return c
+}
+
+func (p place) tcpCheck(spec *healthCheck) {
+	for _, key := range []struct {
+		name  string
+		given bool
+	}{
+		{"path", spec.Path != ""}, {"method", spec.Method != ""}, {"scheme", spec.Scheme != ""},
+		{"hostname", spec.Hostname != ""}, {"headers", len(spec.Headers) > 0}, {"status", spec.Status != 0},
+	} {
+		if key.given {
+			p.in(key.name).invalid("a check in mode tcp only connects; remove this key or the mode")
+		}
+	}
 }
 
 func (p place) httpCheck(spec *healthCheck, c *model.HealthCheck) {

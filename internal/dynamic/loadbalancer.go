@@ -34,6 +34,7 @@ type balance struct {
 	FailClosed bool   `doc:"failClosed"`
 }
 
+// responseForwarding is accepted. There is nothing to set: the proxy sends on what it has whenever a service pauses.
 type responseForwarding struct {
 	FlushInterval time.Duration `doc:"flushInterval"`
 }
@@ -42,7 +43,6 @@ func (o *object) loadBalancer(spec *loadBalancer, s *model.Service) {
 	s.Protocol, s.Endpoints = o.endpoints(spec.Servers)
 	s.Balance = o.balance(spec)
 	s.RewriteHost = spec.PassHostHeader != nil && !*spec.PassHostHeader
-	s.FlushInterval = spec.ResponseForwarding.FlushInterval
 	if spec.HealthCheck != nil {
 		s.Check = o.healthCheck(spec.HealthCheck)
 	}
@@ -79,7 +79,8 @@ func (o *object) balance(spec *loadBalancer) model.Balance {
 	}
 }
 
-// endpoints returns the servers sorted by address. An address that is given twice gets the sum of the weights.
+// endpoints returns the servers sorted by address. An address that is given twice gets the sum of the weights, and is
+// fenced if it is once.
 func (o *object) endpoints(servers []server) (model.Protocol, []model.Endpoint) {
 	var (
 		protocol model.Protocol
@@ -103,17 +104,21 @@ func (o *object) endpoints(servers []server) (model.Protocol, []model.Endpoint) 
 		protocol = p
 		if j, ok := known[addr]; ok {
 			list[j].Weight += weight
+			list[j].State = cmp.Or(list[j].State, state(s))
 			continue
 		}
 		known[addr] = len(list)
-		e := model.Endpoint{Addr: addr, Weight: weight}
-		if s.Fenced {
-			e.State = model.Draining
-		}
-		list = append(list, e)
+		list = append(list, model.Endpoint{Addr: addr, Weight: weight, State: state(s)})
 	}
 	slices.SortFunc(list, func(a, b model.Endpoint) int { return cmp.Compare(a.Addr, b.Addr) })
 	return protocol, list
+}
+
+func state(s server) model.EndpointState {
+	if s.Fenced {
+		return model.Draining
+	}
+	return model.Ready
 }
 
 // server reads the URL of a server. Its path is not used, as in Traefik. Messages do not repeat it: it may hold a

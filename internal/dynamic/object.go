@@ -19,8 +19,10 @@ type object struct {
 	ref     model.Ref
 	node    *document.Node
 	at      document.Position // of its name
-	dropped bool              // it is left out of the snapshot
-	blamed  []string          // fields that it was left out for, in lower case
+
+	misnamed bool     // nothing can refer to it by its name
+	faults   []int    // of the problems, those for which it is not served as it is written
+	blamed   []string // the fields of these, in lower case
 }
 
 // gap is a key of the format that is known and not supported yet.
@@ -34,7 +36,7 @@ type effect int
 
 const (
 	ignored effect = iota // it is served as if the key were not there
-	left                  // it is left out: without the key it would admit or do what its owner does not want
+	left                  // a fault: without the key it would admit or do what its owner does not want
 )
 
 func (o *object) report(code model.Code, field string, at document.Position, message string) {
@@ -47,18 +49,23 @@ func (o *object) report(code model.Code, field string, at document.Position, mes
 	})
 }
 
-// drop reports a problem and leaves the object out.
-func (o *object) drop(code model.Code, field string, at document.Position, message string) {
-	o.dropped = true
+// fault reports a problem for which the object cannot be served as it is written.
+func (o *object) fault(code model.Code, field string, at document.Position, message string) {
+	o.faults = append(o.faults, len(o.builder.snapshot.Problems))
 	o.blamed = append(o.blamed, strings.ToLower(field))
-	effect := "; the " + o.kind + " is not served"
-	if o.kind == model.KindMiddleware {
-		effect += ", nor is any route that uses it"
-	}
-	o.report(code, field, at, message+effect)
+	o.report(code, field, at, message)
 }
 
-// mistakes reports what the decoder found. An unknown key leaves routes and middlewares out: it may be the misspelt
+func (o *object) faulty() bool { return len(o.faults) > 0 }
+
+// conclude adds to the messages of the faults what becomes of the object.
+func (o *object) conclude(effect string) {
+	for _, i := range o.faults {
+		o.builder.snapshot.Problems[i].Message += "; " + effect
+	}
+}
+
+// mistakes reports what the decoder found. In routes and middlewares an unknown key is a fault: it may be the misspelt
 // name of what should guard them.
 func (o *object) mistakes(found []document.Mistake, gaps []gap) {
 	for _, m := range found {
@@ -67,7 +74,7 @@ func (o *object) mistakes(found []document.Mistake, gaps []gap) {
 		case m.Unknown && o.kind == model.KindService:
 			o.report(model.UnknownField, m.Field, m.At, m.Message+"; it is ignored")
 		default:
-			o.drop(code(m), m.Field, m.At, m.Message)
+			o.fault(code(m), m.Field, m.At, m.Message)
 		}
 	}
 }
@@ -88,7 +95,7 @@ func (o *object) gap(m document.Mistake, gaps []gap) bool {
 		if !strings.EqualFold(g.path, withoutIndexes(m.Field)) {
 			continue
 		}
-		if !isEmpty(m.Value) {
+		if m.Value.Kind == document.Map || !isEmpty(m.Value) { // an empty map asks for the defaults of what it is about
 			o.unsupported(m.Field, m.At, g.effect)
 		}
 		return true
@@ -98,7 +105,7 @@ func (o *object) gap(m document.Mistake, gaps []gap) bool {
 
 func (o *object) unsupported(field string, at document.Position, e effect) {
 	if e == left {
-		o.drop(model.Unsupported, field, at, "this is not supported yet, and cannot be left out")
+		o.fault(model.Unsupported, field, at, "this is not supported yet, and cannot be left out")
 		return
 	}
 	o.report(model.Unsupported, field, at, "this is not supported yet; it is ignored")
@@ -154,10 +161,10 @@ func (p place) field() string {
 	return b.String()
 }
 
-// invalid reports a value that cannot be and leaves the object out. The message must not hold secrets.
+// invalid reports a value that cannot be, a fault. The message must not hold secrets.
 func (p place) invalid(format string, args ...any) {
 	if !p.isBlamed() {
-		p.object.drop(model.InvalidField, p.field(), p.at(), fmt.Sprintf(format, args...))
+		p.object.fault(model.InvalidField, p.field(), p.at(), fmt.Sprintf(format, args...))
 	}
 }
 
@@ -165,14 +172,17 @@ func (p place) isBlamed() bool { return p.object.blames(p.field()) }
 
 func (p place) unsupported(e effect) { p.object.unsupported(p.field(), p.at(), e) }
 
-// ref reads a reference to another object: "name" (of this source), "name@kind" or "name@kind/instance".
+// ref reads a reference to another object: "name" (of this source), "name@kind" or "name@kind/instance". What is none
+// is a fault, and the zero reference.
 func (p place) ref(s string) model.Ref {
 	r := model.ParseRef(s)
 	switch _, source, ok := strings.Cut(s, "@"); {
 	case r.Name.Name == "":
 		p.invalid(`expected a name, "name@source" or "name@kind/instance"`)
+		return model.Ref{}
 	case ok && (source == "" || strings.Contains(source, "@")):
 		p.invalid(`%q is no reference; write "name@source"`, s)
+		return model.Ref{}
 	case !ok:
 		r.Source = p.object.builder.source
 	}

@@ -29,7 +29,7 @@ type timeouts struct {
 
 func (router) gaps() []gap {
 	return []gap{
-		{"parentRefs", left}, // the parent's rule and middlewares would not be applied
+		{"parentRefs", left}, // the parent's rule and middlewares would not be applied; see match
 		{"observability", ignored},
 	}
 }
@@ -41,55 +41,69 @@ func decodeRouter(n *document.Node) (r router, mistakes []document.Mistake) {
 	return r, mistakes
 }
 
-func (o *object) route(spec *router) *model.Route {
-	r := &model.Route{
+// route makes a route of a router; false: its rule cannot be read, so nobody knows which requests are its own. With
+// another fault it is broken, and has what could be read of it.
+func (o *object) route(spec *router) (r *model.Route, ok bool) {
+	match, ok := o.match(spec)
+	r = &model.Route{
 		Name: o.ref.Name, Source: o.ref.Source, EntryPoints: o.entryPoints(spec.EntryPoints),
-		Match: o.match(spec), Priority: spec.Priority, TLS: o.tls(spec.TLS), Timeouts: o.timeouts(spec.Timeouts),
+		Match: match, Priority: spec.Priority, TLS: o.tls(spec.TLS), Timeouts: o.timeouts(spec.Timeouts),
 		Export: o.export(spec.Export),
 	}
 	if r.Priority == 0 {
 		r.Priority = len(spec.Rule)
 	}
 	for i, name := range spec.Middlewares {
-		r.Middlewares = append(r.Middlewares, o.in("middlewares", i).ref(name))
+		if ref := o.in("middlewares", i).ref(name); !ref.Name.IsZero() {
+			r.Middlewares = append(r.Middlewares, ref)
+		}
 	}
 	if spec.Service == "" {
 		o.in("service").invalid("say which service the route leads to")
-	} else {
-		r.Backends = []model.Backend{{Service: o.in("service").ref(spec.Service), Weight: 1}}
+	} else if ref := o.in("service").ref(spec.Service); !ref.Name.IsZero() {
+		r.Backends = []model.Backend{{Service: ref, Weight: 1}}
 	}
-	return r
+	if o.misnamed || o.in("export").isBlamed() {
+		// The route takes its requests from followers, too, but is told to none: under which name is not known.
+		r.Export, r.Backends = model.Export{Offered: r.Export.Offered}, nil
+	}
+	r.Broken = o.faulty()
+	return r, ok
 }
 
-func (o *object) entryPoints(names []string) []string {
+func (o *object) entryPoints(names []string) (given []string) {
 	for i, name := range names {
 		if name == "" {
 			o.in("entryPoints", i).invalid("the name of the entry point is empty")
+		} else {
+			given = append(given, name)
 		}
 	}
-	names = slices.Sorted(slices.Values(names))
-	return slices.Compact(names)
+	slices.Sort(given)
+	return slices.Compact(given)
 }
 
-func (o *object) match(spec *router) model.Match {
+// match reads the rule; false: it cannot be read, or is not the whole of it.
+func (o *object) match(spec *router) (model.Match, bool) {
 	switch spec.RuleSyntax {
 	case "", "v3", "default":
 	case "v2":
 		o.in("ruleSyntax").unsupported(left)
-		return model.Match{}
+		return model.Match{}, false
 	default:
 		o.in("ruleSyntax").invalid(`%q is no rule syntax; the only one is "v3"`, spec.RuleSyntax)
-		return model.Match{}
+		return model.Match{}, false
 	}
 	if spec.Rule == "" {
 		o.in("rule").invalid("say which requests the route is for, such as Host(`a.example`) or PathPrefix(`/`)")
-		return model.Match{}
+		return model.Match{}, false
 	}
 	m, err := ParseRule(spec.Rule)
 	if err != nil {
-		o.drop(model.InvalidRule, "rule", o.in("rule").at(), err.Error())
+		o.fault(model.InvalidRule, "rule", o.in("rule").at(), err.Error())
 	}
-	return m
+	// A child's requests are those of its rule that its parent's rule accepts, too.
+	return m, err == nil && !o.in("parentRefs").isBlamed()
 }
 
 // tls reports whether the route is for requests over TLS. As in Traefik a bare true stands for an empty map.
@@ -138,7 +152,7 @@ func (p place) notNegative(d time.Duration) {
 	}
 }
 
-// export reads true, false, or {as: name}.
+// export reads true, false, or {as: name}. What is neither counts as true.
 func (o *object) export(n *document.Node) model.Export {
 	switch {
 	case n == nil || n.Kind == document.Null:
@@ -148,7 +162,7 @@ func (o *object) export(n *document.Node) model.Export {
 		if err != nil {
 			o.in("export").invalid(`expected true, false or {as: "namespace/name"}`)
 		}
-		return model.Export{Offered: offered}
+		return model.Export{Offered: offered || err != nil}
 	}
 	var spec struct {
 		As string `doc:"as"`

@@ -42,14 +42,14 @@ type Code string
 // The codes, each with what it means for traffic.
 const (
 	InvalidFile       Code = "invalid_file"       // cannot be read; its last good content is served
-	InvalidField      Code = "invalid_field"      // a value is of the wrong type or out of range; its object is not served
+	InvalidField      Code = "invalid_field"      // wrong type or out of range; a route answers 503, others are not served
 	InvalidRule       Code = "invalid_rule"       // the rule cannot be understood; the route is not served
-	UnknownField      Code = "unknown_field"      // no such key; a route or middleware with one is not served
+	UnknownField      Code = "unknown_field"      // no such key; a route with one, or with such a middleware, answers 503
 	Unsupported       Code = "unsupported"        // known, but not served by this version; see the message for the effect
 	UnknownService    Code = "unknown_service"    // the route answers 503
-	UnknownMiddleware Code = "unknown_middleware" // the route is not served: without it, it might be open to all
+	UnknownMiddleware Code = "unknown_middleware" // the route answers 503: without it, it might be open to all
 	UnknownEntryPoint Code = "unknown_entry_point"
-	Cycle             Code = "cycle"       // objects refer to each other in a circle; not served
+	Cycle             Code = "cycle"       // objects refer to each other in a circle; the route answers 503
 	Conflict          Code = "conflict"    // another route has the same rule and goes first
 	NotGranted        Code = "not_granted" // a cluster claims what the follower does not grant; not served
 	Stale             Code = "stale"       // the source cannot be read; its last known state is served

@@ -29,9 +29,6 @@ type Service struct {
 	Check *HealthCheck `json:"check,omitempty"`
 	// RewriteHost sends the endpoint's address as the Host field instead of the client's.
 	RewriteHost bool `json:"rewriteHost,omitempty"`
-	// FlushInterval is how long bytes of an answer may wait for more before they go to the client. Zero: 100 ms.
-	// Negative: every write at once. Streams (server-sent events, unknown length) are always flushed at once.
-	FlushInterval time.Duration `json:"flushInterval,omitempty"`
 }
 
 // Endpoint is one address of a service.

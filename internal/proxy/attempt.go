@@ -99,7 +99,7 @@ func (r *result) judge() {
 		return
 	}
 	switch reason := r.response.Header.Get(reasonField); reason {
-	case reasonNotExported, reasonNoHealthyHost, reasonUnknownService:
+	case reasonNotExported, reasonNoHealthyHost, reasonUnknownService, reasonBadMiddleware:
 		r.refusal, r.untouched = reason, true
 	case reasonRefused, reasonForbidden: // our key, not the client's
 		r.refusal, r.untouched = reason, true
@@ -168,8 +168,8 @@ func (d *delivery) giveUp(last result) {
 		d.x.refuse(http.StatusGatewayTimeout, reasonTimeout)
 	case d.x.request.Context().Err() != nil:
 		d.x.refuse(statusClientGone, reasonClientGone)
-	case last.refusal == reasonNotExported:
-		d.x.refuse(http.StatusServiceUnavailable, reasonNotExported)
+	case last.refusal == reasonNotExported, last.refusal == reasonBadMiddleware:
+		d.x.refuse(http.StatusServiceUnavailable, last.refusal)
 	case last.refusal != "":
 		if last.err != nil {
 			d.x.failed(last.err)

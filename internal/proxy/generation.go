@@ -35,7 +35,7 @@ func newGeneration(s *model.Snapshot, whole bool, table *route.Table, actions []
 	return &generation{s, whole, table, actions, sync.OnceValue(func() map[model.Ref][]backend {
 		behind := make(map[model.Ref][]backend)
 		for slot, rule := range table.Rules() {
-			if rule == nil || !rule.Route.Export.Offered || len(rule.Route.Backends) != 1 {
+			if rule == nil || rule.Broken || !rule.Route.Export.Offered || len(rule.Route.Backends) != 1 {
 				continue
 			}
 			service := rule.Route.Backends[0].Service
@@ -137,6 +137,10 @@ func (b *builder) action(rule *route.Rule) *action {
 		f.weights += to.Weight
 	}
 	a.handler, a.backends = f, f.backends
+	if rule.Broken {
+		a.handler = refuseAll(reasonBadMiddleware)
+		return a
+	}
 	for _, m := range slices.Backward(rule.Middlewares) {
 		if m.Retry != nil {
 			f.retry = *m.Retry

@@ -152,6 +152,31 @@ func TestOwnAnswers(t *testing.T) {
 	}
 }
 
+// A guarded route stands beside an open one to the same service. What is wrong with its guard does not open it.
+func TestBrokenRouteStaysShut(t *testing.T) {
+	for name, damage := range map[string]func(admin *model.Route){
+		"middleware missing":   func(r *model.Route) { r.Middlewares = []model.Ref{{Name: model.Name{Name: "auth"}}} },
+		"definition not read":  func(r *model.Route) { r.Broken = true },
+		"and no service known": func(r *model.Route) { r.Broken, r.Backends = true, nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := to(serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "served") }))
+			admin := *s.Routes[0]
+			admin.Name.Name, admin.Match, admin.Priority = "admin", model.Leaf(model.PathPrefix, "/admin"), 2
+			damage(&admin)
+			s.Routes = append(s.Routes, &admin)
+			s.Sort()
+			b := start(t, s)
+			if status, h, body := b.get(t, "/admin/users"); status != 503 || h.Get(reasonField) != reasonBadMiddleware {
+				t.Errorf("the guarded route: %d %s %q", status, h.Get(reasonField), body)
+			}
+			if status, _, body := b.get(t, "/"); status != 200 || body != "served" {
+				t.Errorf("the open route: %d %q", status, body)
+			}
+		})
+	}
+}
+
 func TestRequestAsTheServiceSeesIt(t *testing.T) {
 	seen := make(chan *http.Request, 1)
 	addr := serve(t, func(_ http.ResponseWriter, r *http.Request) { seen <- r })

@@ -28,15 +28,15 @@ var (
 	errAttemptOver = errors.New("the attempt that the body was for is over")
 )
 
-// newReplay keeps the body of a request that may be sent again if it is small; larger ones and those of unknown length
-// stream, once.
+// newReplay keeps the body of a request if it is small. Larger ones, those of unknown length, and those that the service is
+// to be asked about first (Expect) stream, once.
 func newReplay(r *http.Request) (*replay, error) {
 	p := &replay{body: r.Body, size: r.ContentLength}
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		p.body = http.NoBody
 		return p, nil
 	}
-	if !idempotent(r.Method) || r.ContentLength < 0 || r.ContentLength > replayable {
+	if r.ContentLength < 0 || r.ContentLength > replayable || len(r.Header["Expect"]) > 0 {
 		return p, nil
 	}
 	p.kept = make([]byte, r.ContentLength)

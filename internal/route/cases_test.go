@@ -30,7 +30,7 @@ var update = flag.Bool("update", false, "rewrite what the cases expect")
 //	services     "name@source", or "name@source = other:weight …"
 //	middlewares  "name@source", or "name@source = other …" for a chain
 //	routes       "name@source: rule -> service:weight …", and options after " | ": priority N, entry NAME, tls,
-//	             with MIDDLEWARE, since DATE, exported
+//	             with MIDDLEWARE, since DATE, exported, broken
 //	problems     what Compile finds
 //	requests     "METHOD URL" with options after " | ": at ENTRYPOINT, not default, from ADDRESS, Field: value;
 //	             below it, as Explain has it, the routes in order
@@ -194,6 +194,8 @@ func parseRoute(t *testing.T, line string) *model.Route {
 			r.Since, err = time.Parse(time.DateOnly, value)
 		case "exported":
 			r.Export.Offered = true
+		case "broken":
+			r.Broken = true
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -18,13 +18,16 @@ import (
 //
 // The order is total, and nothing else decides: not which of two rules is more specific, not which came last.
 //
-// A route is not served, and the next in the order is tried, where its rule cannot be compiled (invalid_rule), or one
-// of its middlewares is not there (unknown_middleware), leads in circles (cycle) or has too many parts
-// (limit_exceeded). A route is served with 503 where none of its services is there (unknown_service), or its weighted
-// services lead in circles or have too many parts; where some of its services are there, they share all the requests.
+// A mistake takes no guard off a route. It keeps its place, and its requests are answered 503 ([Rule.Broken]), where it
+// is Broken in the snapshot, or one of its middlewares is not there (unknown_middleware), leads in circles (cycle) or
+// has too many parts (limit_exceeded): the next route in the order might lead to the same service unguarded. A route is
+// served with 503 as well where none of its services is there (unknown_service), or its weighted services lead in
+// circles or have too many parts; where some of its services are there, they share all the requests. Only a route whose
+// rule cannot be compiled (invalid_rule) is not served, and the next in the order is tried: nobody knows which requests
+// are its own.
 //
 // A route has a conflict where a served one before it has the same rule and priority, serves one of its entry points,
-// is for TLS if it is, and leads to other services: it gets no request there.
+// is for TLS if it is, and leads elsewhere, or is broken where it is not: it gets no request there.
 //
 // The snapshot must be sorted, each object in it once, and must not change any more.
 func Compile(s *model.Snapshot) *Table { return Recompile(nil, s) }
@@ -93,6 +96,10 @@ func (b *build) walkRoutes() {
 	b.own()
 	t.free = slices.Clone(t.free)
 	t.slots = make([]int32, len(after))
+	if more := len(after) - len(before); more > 0 {
+		t.entries, t.rules = slices.Grow(t.entries, more), slices.Grow(t.rules, more)
+		b.came = make([]arrival, 0, more)
+	}
 	walk(before, after, func(i, j int) {
 		switch {
 		case j < 0:
@@ -172,6 +179,9 @@ func (b *build) update() {
 	b.piles = newPiles(len(b.came) + len(b.stale))
 	b.edit.piles, b.resolver.piles = b.piles, b.piles
 	b.resolver.expect(len(b.came) + len(b.stale))
+	b.claims.came = slices.Grow(b.claims.came, len(b.came))
+	b.contested = slices.Grow(b.contested, len(b.came))
+	b.uses.came = slices.Grow(b.uses.came, 2*len(b.came)) // most routes name a service and perhaps a middleware
 	for _, a := range b.came {
 		c := b.candidate(a)
 		t.index.add(&b.edit, t.seed, c)

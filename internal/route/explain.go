@@ -18,14 +18,18 @@ type Step struct {
 	Rule *Rule
 	// Chosen is set for the rule that Match returns, and for no other.
 	Chosen bool
-	// Why says why the route was not chosen: the first test that failed, or what else kept it. "" where it was.
+	// Why says why the route was not chosen: the first test that failed, or what else kept it. Where it was chosen and is
+	// broken, it says why requests are answered 503. "" where it was chosen and is not broken.
 	Why string
 }
 
 // String returns one line for people.
 func (s Step) String() string {
-	if s.Chosen {
+	if s.Chosen && s.Why == "" {
 		return s.Route.Ref().String() + ": chosen"
+	}
+	if s.Chosen {
+		return s.Route.Ref().String() + ": chosen: " + s.Why
 	}
 	return s.Route.Ref().String() + ": " + s.Why
 }
@@ -43,8 +47,11 @@ func (t *Table) Explain(q *Request) []Step {
 		step.Why = t.whyNot(c, q, &compiler)
 		if step.Why == "" {
 			accepting++
-			if step.Chosen = step.Rule == chosen; !step.Chosen {
+			switch step.Chosen = step.Rule == chosen; {
+			case !step.Chosen:
 				step.Why = tooLate
+			case step.Rule.Broken:
+				step.Why = t.entries[c.slot].whyBroken()
 			}
 		}
 		steps = append(steps, step)
@@ -98,14 +105,19 @@ func (t *Table) whyNot(c *candidate, q *Request, compiler *compiler) string {
 	if t.rules[c.slot] != nil {
 		return ""
 	}
-	return "not served: " + t.entries[c.slot].whyUnserved()
+	return "not served: the rule cannot be compiled: " + c.err.Error()
 }
 
-// whyUnserved returns the messages of the problems that a route has.
-func (e *entry) whyUnserved() string {
-	var messages []string
-	for _, p := range e.problems {
-		messages = append(messages, p.Message)
+// whyBroken returns why the requests of a broken route are answered 503.
+func (e *entry) whyBroken() string {
+	var reasons []string
+	if e.route.Broken {
+		reasons = append(reasons, "a part of its definition cannot be understood") // the snapshot's problems say which
 	}
-	return strings.Join(messages, "; ")
+	for _, p := range e.problems {
+		if p.Field == middlewaresField {
+			reasons = append(reasons, strings.TrimSuffix(p.Message, unavailable))
+		}
+	}
+	return "its requests are answered 503: " + strings.Join(reasons, "; ")
 }

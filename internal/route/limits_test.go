@@ -58,8 +58,9 @@ func TestReferencesAreBounded(t *testing.T) {
 	if rule, ok := table.Match(&route.Request{Host: "a", Default: true}); !ok || len(rule.Backends) != 0 {
 		t.Errorf("the route with too many services is %v, %v; want one with no backends", rule, ok)
 	}
-	if rule, ok := table.Match(&route.Request{Host: "b", Default: true}); ok {
-		t.Errorf("the route with too many middlewares is served: %v", rule)
+	rule, ok := table.Match(&route.Request{Host: "b", Default: true})
+	if !ok || !rule.Broken || rule.Middlewares != nil {
+		t.Errorf("the route with too many middlewares is %v, %v; want a broken one", rule, ok)
 	}
 }
 

@@ -33,15 +33,19 @@ func compare(t *testing.T, s *model.Snapshot, table *route.Table, q *route.Reque
 			match = table.MatchExported
 		}
 		rule, ok := match(q)
-		if want := twin(s, q, exported); ok != (want != nil) || ok && rule.Route != want {
+		want, broken := twin(s, q, exported)
+		switch {
+		case ok != (want != nil) || ok && rule.Route != want:
 			t.Errorf("exported %v, %+v:\n got %s\nwant %s", exported, *q, shown(rule), shownRoute(want))
+		case ok && (rule.Broken != broken || broken && rule.Middlewares != nil):
+			t.Errorf("%s: broken %v, want %v; %v", shown(rule), rule.Broken, broken, rule.Middlewares)
 		}
 	}
 	rule, _ := table.Match(q)
 	var chosen *route.Rule
 	for _, step := range table.Explain(q) {
-		if step.Chosen != (step.Why == "") {
-			t.Errorf("%+v: chosen, but %q", *q, step.Why)
+		if step.Chosen != (step.Why == "" || step.Chosen && step.Rule.Broken) {
+			t.Errorf("%+v: chosen %v, but %q", *q, step.Chosen, step.Why)
 		}
 		if step.Chosen {
 			chosen = step.Rule

@@ -113,6 +113,7 @@ func (d *dice) route(name model.Name, source model.Source) *model.Route {
 		EntryPoints: pick(d, nil, []string{"web"}, []string{"admin", "web"}),
 		Backends:    d.backends(),
 		Export:      model.Export{Offered: d.roll(2) == 1},
+		Broken:      d.roll(8) == 7,
 	}
 	if d.roll(3) == 2 {
 		r.Since = time.Unix(int64(d.roll(3)), 0)
@@ -216,6 +217,9 @@ func show(t *route.Table, requests []*route.Request) string {
 			fmt.Fprintln(&out, " ", step)
 			if step.Rule == nil {
 				continue
+			}
+			if step.Rule.Broken {
+				fmt.Fprintln(&out, "    broken")
 			}
 			for _, b := range step.Rule.Backends {
 				fmt.Fprintln(&out, "   ", b.Service.Ref(), b.Service.Endpoints, b.Weight)

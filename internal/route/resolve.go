@@ -103,8 +103,8 @@ type resolution struct {
 	*resolver
 	route    *model.Route
 	problems []model.Problem
-	followed int // references
-	unserved bool
+	followed int  // references
+	broken   bool // see Rule.Broken
 	nowhere  bool // the services are of no use
 
 	// What was found, in space that is used again for the next route.
@@ -113,20 +113,20 @@ type resolution struct {
 	foundMiddlewares []*model.Middleware
 }
 
-// resolve follows the references of a route. The rule is nil where the route is not served.
+// resolve follows the references of a route. The rule is nil where the route's own cannot be compiled.
 func (r *resolver) resolve(c *candidate) (*entry, *Rule) {
 	w := &r.work
 	*w = resolution{
-		resolver: r, route: c.route,
+		resolver: r, route: c.route, broken: c.route.Broken,
 		uses: w.uses[:0], foundServices: w.foundServices[:0], foundMiddlewares: w.foundMiddlewares[:0],
 	}
 	w.middlewares(c.route.Middlewares, c.route.Source, nil)
 	w.followed = 0
 	w.backends(c.route.Backends, c.route.Source, nil)
 	if c.err != nil {
-		w.unserve("rule", model.InvalidRule, "the rule cannot be compiled: %v; correct it", c.err)
+		w.report("rule", model.InvalidRule, "the rule cannot be compiled: %v; correct it; the route is not served", c.err)
 	}
-	if len(c.route.Backends) == 0 {
+	if len(c.route.Backends) == 0 && !c.route.Broken { // whoever found it broken knows why
 		w.report("services", model.UnknownService, "the route names no service; name one")
 	}
 	slices.Sort(w.uses)
@@ -139,12 +139,14 @@ func (r *resolver) resolve(c *candidate) (*entry, *Rule) {
 }
 
 func (w *resolution) rule(c *candidate) *Rule {
-	if w.unserved {
+	if c.err != nil {
 		return nil
 	}
 	rule := w.piles.rules.one(w.piles.size)
-	*rule = Rule{Route: c.route, Slot: int(c.slot)}
-	rule.Middlewares = w.piles.middlewares.keep(w.foundMiddlewares, w.piles.size)
+	*rule = Rule{Route: c.route, Slot: int(c.slot), Broken: w.broken}
+	if !w.broken {
+		rule.Middlewares = w.piles.middlewares.keep(w.foundMiddlewares, w.piles.size)
+	}
 	if !w.nowhere {
 		rule.Backends = w.piles.backends.keep(w.foundServices, w.piles.size)
 	}
@@ -158,10 +160,15 @@ func (w *resolution) report(field string, code model.Code, format string, args .
 	})
 }
 
-// unserve is report for what keeps the route from being served.
-func (w *resolution) unserve(field string, code model.Code, format string, args ...any) {
-	w.unserved = true
-	w.report(field, code, format, args...)
+const (
+	middlewaresField = "middlewares"
+	unavailable      = "; the route's requests are answered 503"
+)
+
+// breakRoute is report for what may have been the route's guard.
+func (w *resolution) breakRoute(code model.Code, format string, args ...any) {
+	w.broken = true
+	w.report(middlewaresField, code, format+unavailable, args...)
 }
 
 // follow counts a reference and returns the hash of its name; false: there are too many.
@@ -178,22 +185,21 @@ func (w *resolution) follow(name model.Name) (hash uint32, ok bool) {
 // middlewares finds what refs, which stand in an object of the source from, consist of. Trail are the chains that led
 // here.
 func (w *resolution) middlewares(refs []model.Ref, from model.Source, trail []*model.Middleware) {
-	const field = "middlewares"
 	for _, ref := range refs {
 		hash, ok := w.follow(ref.Name)
 		if !ok {
-			w.unserve(field, model.LimitExceeded, "more than %d references; use fewer chains", maxReferences)
+			w.breakRoute(model.LimitExceeded, "more than %d references; use fewer chains", maxReferences)
 			return
 		}
 		m, ok := lookup(w.resolver, w.snapshot.Middlewares, w.middlewareAt, hash, ref, from)
 		switch {
 		case !ok:
-			w.unserve(field, model.UnknownMiddleware, "there is no middleware %s%s; define it, or take it away",
+			w.breakRoute(model.UnknownMiddleware, "there is no middleware %s%s; define it, or take it away",
 				ref, namedBy(trail))
 		case m.Chain == nil:
 			w.foundMiddlewares = append(w.foundMiddlewares, m)
 		case slices.Contains(trail, m):
-			w.unserve(field, model.Cycle, "chains lead in a circle, %s; break it", circle(trail, m))
+			w.breakRoute(model.Cycle, "chains lead in a circle, %s; break it", circle(trail, m))
 		default:
 			w.middlewares(m.Chain.Middlewares, m.Source, append(trail, m))
 		}

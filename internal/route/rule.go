@@ -17,8 +17,11 @@ type Rule struct {
 	// Empty: no service is known; the answer is 503.
 	Backends []Backend
 	// Middlewares are those of the route, chains resolved into what they consist of, in the order in which they see the
-	// request.
+	// request. None where it is broken.
 	Middlewares []*model.Middleware
+	// Broken says that a part of the route's definition or one of its middlewares is not there: its requests are answered
+	// 503, lest they go unprotected.
+	Broken bool
 }
 
 // Backend is a service with endpoints, and its share of a rule's requests.
@@ -32,17 +35,17 @@ func (r *Rule) equal(o *Rule) bool {
 	if r == nil || o == nil {
 		return r == o
 	}
-	return r.Route == o.Route && r.Slot == o.Slot &&
+	return r.Route == o.Route && r.Slot == o.Slot && r.Broken == o.Broken &&
 		slices.Equal(r.Backends, o.Backends) && slices.Equal(r.Middlewares, o.Middlewares)
 }
 
-// leadsWith reports whether r and o, which may be nil, lead to the same services in the same shares, or neither is
-// served.
+// leadsWith reports whether r and o, which may be nil, lead to the same services in the same shares, and both of them
+// or neither is broken; or neither is served.
 func (r *Rule) leadsWith(o *Rule) bool {
 	if r == nil || o == nil {
 		return r == o
 	}
-	return slices.EqualFunc(r.Backends, o.Backends, func(a, b Backend) bool {
+	return r.Broken == o.Broken && slices.EqualFunc(r.Backends, o.Backends, func(a, b Backend) bool {
 		return a.Weight == b.Weight && (a.Service == b.Service || a.Service.Ref() == b.Service.Ref())
 	})
 }

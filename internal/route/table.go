@@ -14,7 +14,7 @@ type Table struct {
 	generation uint64 // grows from a table to those made from it; see node.born
 	seed       maphash.Seed
 	index      index
-	rules      []*Rule  // by slot; nil: free, or not served
+	rules      []*Rule  // by slot; nil: free, or the route's rule cannot be compiled
 	entries    []*entry // by slot; nil: free
 	// entryPoints are the lists that routes name, each once: routes share them, so that they are near when they are read.
 	entryPoints [][]string
@@ -39,16 +39,17 @@ func (t *Table) Match(q *Request) (*Rule, bool) {
 	return rule, rule != nil
 }
 
-// MatchExported is Match among the routes that are offered to followers. The entry point and TLS do not matter: the
-// request came through a link, and they were checked where it came from.
+// MatchExported is Match among the routes that are offered to followers, the broken ones included. The entry point does
+// not matter: the request came through a link, and it was checked where it came from. TLS is what the client used
+// there.
 func (t *Table) MatchExported(q *Request) (*Rule, bool) {
 	s := search{q: q, rules: t.rules, exported: true}
 	rule := s.run(t)
 	return rule, rule != nil
 }
 
-// Rules returns the rules by slot; nil where the slot is free or its route is not served. The caller must not change
-// the slice.
+// Rules returns the rules by slot; nil where the slot is free or the rule of its route cannot be compiled. The caller
+// must not change the slice.
 func (t *Table) Rules() []*Rule { return t.rules }
 
 // Problems returns what is wrong with the routes, sorted: what a route refers to is not there or leads in circles, its
@@ -118,7 +119,7 @@ func (s *search) try(list []*candidate) {
 // open reports whether c is among the routes that the search is about.
 func (s *search) open(c *candidate) bool {
 	if s.exported {
-		return c.route.Export.Offered
+		return c.route.Export.Offered && (s.q.TLS || !c.tls)
 	}
 	return c.admits(s.q)
 }

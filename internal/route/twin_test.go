@@ -13,8 +13,8 @@ import (
 )
 
 // twin chooses the route that serves q in the simplest way: sort them all by the written order, take the first that
-// accepts q. It shares nothing with what it is compared with.
-func twin(s *model.Snapshot, q *route.Request, exported bool) *model.Route {
+// accepts q; and says whether it is broken. It shares nothing with what it is compared with.
+func twin(s *model.Snapshot, q *route.Request, exported bool) (r *model.Route, broken bool) {
 	routes := slices.SortedFunc(slices.Values(s.Routes), func(a, b *model.Route) int {
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(twinRank(s, a.Source), twinRank(s, b.Source)),
 			a.Since.Compare(b.Since), cmp.Compare(a.Name.Namespace, b.Name.Namespace),
@@ -24,13 +24,13 @@ func twin(s *model.Snapshot, q *route.Request, exported bool) *model.Route {
 		here := len(r.EntryPoints) == 0 && q.Default || slices.Contains(r.EntryPoints, q.EntryPoint)
 		open := here && (!r.TLS || q.TLS)
 		if exported {
-			open = r.Export.Offered
+			open = r.Export.Offered && (!r.TLS || q.TLS)
 		}
-		if open && twinValid(r.Match) && twinHas(s, r.Middlewares, r.Source, 0) && twinAccepts(r.Match, q) {
-			return r
+		if open && twinValid(r.Match) && twinAccepts(r.Match, q) {
+			return r, r.Broken || !twinHas(s, r.Middlewares, r.Source, 0)
 		}
 	}
-	return nil
+	return nil, false
 }
 
 func twinRank(s *model.Snapshot, source model.Source) int {
