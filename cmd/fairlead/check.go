@@ -26,8 +26,8 @@ func newCheck() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Find every mistake in an instance's files, without running it",
-		Long: `Read the instance's file and all that it leads to (files of routes, certificates, keys), and say everything that is
-wrong, each as file:line: field: message. The exit code is 1 when there is anything.
+		Long: `Read the instance's file and all that it leads to (files of routes, certificates, keys), and say everything
+that is wrong, each as file:line: field: message. The exit code is 1 when there is anything.
 
 What followed clusters export is not known here, so references to it ("shop@link") are not checked.`,
 		Example: `  fairlead check
@@ -76,12 +76,15 @@ func offlineProblems(ctx context.Context, c *config.Config) ([]model.Problem, er
 		return nil, err
 	}
 	problems := slices.Concat(snapshot.Problems, p.Problems(), checkSecrets(c))
-	problems = slices.DeleteFunc(problems, func(p model.Problem) bool { return len(c.Clusters) > 0 && aboutLink(snapshot, p) })
+	if len(c.Clusters) > 0 {
+		problems = slices.DeleteFunc(problems, func(p model.Problem) bool { return aboutLink(snapshot, p) })
+	}
 	slices.SortFunc(problems, model.Problem.Compare)
 	return problems, nil
 }
 
-// aboutLink reports whether a problem is that a route leads to a service of a followed cluster, which cannot be known here.
+// aboutLink reports whether a problem is that a route leads to a service of a followed cluster, which cannot be known
+// here.
 func aboutLink(s *model.Snapshot, p model.Problem) bool {
 	r, ok := model.Find(s.Routes, p.Object.Ref)
 	return ok && p.Code == model.UnknownService && slices.ContainsFunc(r.Backends, func(b model.Backend) bool {

@@ -49,7 +49,7 @@ request was lost that another cluster could have served.`,
 	}
 	cmd.Flags().IntVar(&o.port, "port", 0, "the edge's port; 0 picks a free one")
 	cmd.Flags().IntVar(&o.perSecond, "rate", 200, "requests a second that the built-in client makes")
-	cmd.Flags().DurationVar(&o.length, "for", 0, "end by itself after so long, having taken a cluster away and brought it back")
+	cmd.Flags().DurationVar(&o.length, "for", 0, "end by itself after so long; take a cluster away and bring it back meanwhile")
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show what the instances log")
 	cmd.AddCommand(newDemoKill(), newDemoRestore())
 	return cmd
@@ -173,8 +173,8 @@ Try, from another terminal:
 // adminKey returns the file with the key to the edge's management API.
 func (w *demoWorld) adminKey() string { return w.edge.instance.adminKeyPath() }
 
-// show keeps a table of the clusters in view until ctx is done or the user ends it; where there is no terminal, it prints a
-// line a second.
+// show keeps a table of the clusters in view until ctx is done or the user ends it; where there is no terminal, it
+// prints a line a second.
 func (w *demoWorld) show(ctx context.Context, load *demoLoad, out io.Writer) error {
 	if f, ok := out.(*os.File); ok && term.IsTerminal(int(f.Fd())) && term.IsTerminal(int(os.Stdin.Fd())) {
 		return showTable(ctx, w, load, f)

@@ -77,8 +77,8 @@ func sendDemoOrder(ctx context.Context, verb, cluster string) error {
 	return nil
 }
 
-// serveDemoOrders takes orders until ctx is done. When another demo of this user runs already, orders go to that one, and
-// this one can still be steered from its terminal.
+// serveDemoOrders takes orders until ctx is done. When another demo of this user runs already, orders go to that one,
+// and this one can still be steered from its terminal.
 func serveDemoOrders(ctx context.Context, w *demoWorld) {
 	l, err := listenDemo()
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"time"
 )
 
-// demoLoad is the demo's client: it asks the edge for the shop, at an even pace, and counts who answered. Each request may
-// be retried (by the edge; the client itself never does), so none may be lost while one of the shop's clusters lives.
+// demoLoad is the demo's client: it asks the edge for the shop, at an even pace, and counts who answered. Each request
+// may be retried (by the edge; the client itself never does), so none may be lost while one of the shop's clusters
+// lives.
 type demoLoad struct {
 	address string
 	pace    time.Duration // between two requests

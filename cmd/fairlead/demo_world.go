@@ -104,8 +104,8 @@ func writeTemplate(path string, t *template.Template, data any) error {
 	return os.WriteFile(path, []byte(text.String()), 0o600)
 }
 
-// start brings the cluster to life: its applications, then its instance. The second time it has the addresses that it had
-// the first time.
+// start brings the cluster to life: its applications, then its instance. The second time it has the addresses that it
+// had the first time.
 func (c *demoCluster) start(ctx context.Context, log *slog.Logger) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -136,8 +136,10 @@ func (c *demoCluster) start(ctx context.Context, log *slog.Logger) error {
 	return nil
 }
 
-// startInstance writes an instance's file and runs the instance until stop is called. ended is closed when it has ended.
-func startInstance(ctx context.Context, path string, t *template.Template, data any, log *slog.Logger, ended chan struct{},
+// startInstance writes an instance's file and runs the instance until stop is called. ended is closed when it has
+// ended.
+func startInstance(
+	ctx context.Context, path string, t *template.Template, data any, log *slog.Logger, ended chan struct{},
 ) (*instance, context.CancelFunc, error) {
 	if err := writeTemplate(path, t, data); err != nil {
 		return nil, nil, err

@@ -1,6 +1,7 @@
 // Command fairlead is an application proxy for many clusters.
 //
-// One file a command; instance.go puts an instance together from its parts. This is the only package that knows all of them.
+// One file a command; instance.go puts an instance together from its parts. This is the only package that knows all of
+// them.
 package main
 
 import (

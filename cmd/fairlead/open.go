@@ -92,8 +92,8 @@ func identify(c config.Cluster) (*tls.Config, error) {
 	return link.ClientTLS(ca, string(c.ServerName))
 }
 
-// keyFreshness is how long a cluster's key is used before it is read again where it is kept. Every forwarded request needs
-// it; a rotation overlaps for longer.
+// keyFreshness is how long a cluster's key is used before it is read again where it is kept. Every forwarded request
+// needs it; a rotation overlaps for longer.
 const keyFreshness = time.Second
 
 // readKey returns a function that reads a cluster's key wherever it is kept.
@@ -138,7 +138,8 @@ func (i *instance) openLink(ctx context.Context) error {
 		return fmt.Errorf("making the link's certificate: %w", err)
 	}
 	i.exporter = link.NewExporter(link.ExporterOptions{
-		Cluster: i.config.Cluster, Auth: linkKeys{i.keys}, Capacity: func(s model.Ref) (int, int) { return i.proxy.Capacity(s) },
+		Cluster: i.config.Cluster, Auth: linkKeys{i.keys},
+		Capacity: func(s model.Ref) (int, int) { return i.proxy.Capacity(s) }, // the proxy is made later
 		Transit: i.config.Export.Transit, Log: i.log,
 		Refused: func(reason string) { i.metrics.RefusedKey("link", reason) },
 	})

@@ -12,9 +12,9 @@ import (
 	"time"
 )
 
-// BenchmarkPropagation measures how long it takes from a change of a file in a cluster until the edge serves it: a route
-// added (its first request is answered by the service) and removed again (the edge knows no such route). The edge's
-// configuration is not touched. Run it with
+// BenchmarkPropagation measures how long it takes from a change of a file in a cluster until the edge serves it: a
+// route added (its first request is answered by the service) and removed again (the edge knows no such route). The
+// edge's configuration is not touched. Run it with
 //
 //	go test ./cmd/fairlead -run '^$' -bench Propagation -benchtime 200x
 func BenchmarkPropagation(b *testing.B) {

@@ -92,7 +92,9 @@ func TestClientOfSomethingElse(t *testing.T) {
 		{"a page", func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, "<html>")
 		}, "does not answer as the API does"},
-		{"an error page", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusBadGateway) }, "Bad Gateway"},
+		{"an error page", func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "no", http.StatusBadGateway)
+		}, "Bad Gateway"},
 		{"a redirect", func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/elsewhere" {
 				t.Error("the key was carried elsewhere")

@@ -24,7 +24,8 @@ func newCopier() *copier {
 	return &copier{sync.Pool{New: func() any { return new([copyBuffer]byte) }}}
 }
 
-// readSmall replaces the body of a small answer of known length by its bytes. Its error means that the answer is broken.
+// readSmall replaces the body of a small answer of known length by its bytes. Its error means that the answer is
+// broken.
 func readSmall(answer *http.Response) error {
 	if answer.ContentLength <= 0 || answer.ContentLength > wholeAnswer || answer.Body == http.NoBody {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"github.com/fairlead/fairlead/internal/model"
 )
 
-// This file is the seam between the proxy and the engine that speaks HTTP: everything above it sees an http.Handler and an
-// http.RoundTripper. Another engine goes in here, and nowhere else.
+// This file is the seam between the proxy and the engine that speaks HTTP: everything above it sees an http.Handler and
+// an http.RoundTripper. Another engine goes in here, and nowhere else.
 
 // engine serves one entry point.
 type engine interface {
@@ -21,8 +21,8 @@ type engine interface {
 	Close() error                   // does not
 }
 
-// newEngine returns what serves HTTP/1.1 and HTTP/2 (over TLS by ALPN, in plain text by prior knowledge) on an entry point.
-// connections is told of each that opens (1) or closes (-1).
+// newEngine returns what serves HTTP/1.1 and HTTP/2 (over TLS by ALPN, in plain text by prior knowledge) on an entry
+// point. connections is told of each that opens (1) or closes (-1).
 func newEngine(o EntryPoint, handler http.Handler, connections func(int), log *slog.Logger) engine {
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -49,8 +49,8 @@ func newEngine(o EntryPoint, handler http.Handler, connections func(int), log *s
 	}
 }
 
-// transport returns what sends requests to services: one for each protocol (and, for followed clusters, for each identity),
-// for the life of the process, so that connections outlive every generation.
+// transport returns what sends requests to services: one for each protocol (and, for followed clusters, for each
+// identity), for the life of the process, so that connections outlive every generation.
 func newTransport(protocol model.Protocol, identity *tls.Config, dialTimeout time.Duration) http.RoundTripper {
 	protocols := new(http.Protocols)
 	switch protocol {

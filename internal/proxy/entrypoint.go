@@ -14,7 +14,8 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// EntryPoint is an address that requests are accepted on. Zero durations and numbers mean no limit, unless said otherwise.
+// EntryPoint is an address that requests are accepted on. Zero durations and numbers mean no limit, unless said
+// otherwise.
 type EntryPoint struct {
 	Name    string
 	Address string // host:port; port 0 picks a free one
@@ -34,8 +35,8 @@ type EntryPoint struct {
 	ConnectionsPerClient int
 	MaxConcurrentStreams int // HTTP/2, for each connection; 0: 250
 
-	// ProxyProtocol are the load balancers that begin each connection with a PROXY protocol header, v1 or v2. Connections of
-	// others that do so are refused.
+	// ProxyProtocol are the load balancers that begin each connection with a PROXY protocol header, v1 or v2. Connections
+	// of others that do so are refused.
 	ProxyProtocol []netip.Prefix
 	// Trusted are the proxies in front whose forwarding fields are believed; TrustAll believes everybody's.
 	Trusted  []netip.Prefix
@@ -102,8 +103,8 @@ func (l *listener) run(ctx context.Context) error {
 	return err
 }
 
-// acceptProxyProtocol reads the PROXY protocol header (v1, v2) that trusted load balancers begin a connection with, so that
-// the connection's remote address is the client's.
+// acceptProxyProtocol reads the PROXY protocol header (v1, v2) that trusted load balancers begin a connection with, so
+// that the connection's remote address is the client's.
 func acceptProxyProtocol(l net.Listener, trusted trust, timeout time.Duration) net.Listener {
 	return &proxyproto.Listener{
 		Listener:          l,

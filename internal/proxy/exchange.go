@@ -31,10 +31,12 @@ const (
 	reasonForbidden      = "forbidden"
 )
 
-// statusClientGone is what the log says of requests whose client left before the answer (nginx's number; it is never sent).
+// statusClientGone is what the log says of requests whose client left before the answer (nginx's number; it is never
+// sent).
 const statusClientGone = 499
 
-// exchange is one request and its answer. It stands in for the client's http.ResponseWriter, so that it sees what is sent.
+// exchange is one request and its answer. It stands in for the client's http.ResponseWriter, so that it sees what is
+// sent.
 type exchange struct {
 	telemetry.Exchange
 	writer  http.ResponseWriter
@@ -55,7 +57,9 @@ type exchangeKey struct{}
 func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKey{}).(*exchange) }
 
 // newExchange begins an exchange. The request that it returns is the one to go on with.
-func newExchange(w http.ResponseWriter, r *http.Request, entryPoint string, log *slog.Logger) (*exchange, *http.Request) {
+func newExchange(
+	w http.ResponseWriter, r *http.Request, entryPoint string, log *slog.Logger,
+) (*exchange, *http.Request) {
 	x := &exchange{writer: w, log: log}
 	x.Exchange = telemetry.Exchange{
 		Start: time.Now(), EntryPoint: entryPoint, Method: r.Method, Proto: r.Proto, Scheme: scheme(r), Host: r.Host,

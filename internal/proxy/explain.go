@@ -67,7 +67,8 @@ func (p *Proxy) Snapshot() *model.Snapshot {
 	return nil
 }
 
-// Problems returns what is wrong with the routes that new requests are served from, beside what the snapshot says itself.
+// Problems returns what is wrong with the routes that new requests are served from, beside what the snapshot says
+// itself.
 func (p *Proxy) Problems() []model.Problem {
 	g := p.generation.Load()
 	if g == nil {

@@ -114,7 +114,9 @@ func TestRetryIsNotForEver(t *testing.T) {
 func TestRetryMiddleware(t *testing.T) {
 	addr, requests := dying(t, "")
 	s := to(addr)
-	s.Middlewares = []*model.Middleware{{Name: model.Name{Name: "once"}, Source: "file/test", Retry: &model.Retry{Attempts: 1}}}
+	s.Middlewares = []*model.Middleware{{
+		Name: model.Name{Name: "once"}, Source: "file/test", Retry: &model.Retry{Attempts: 1},
+	}}
 	s.Routes[0].Middlewares = []model.Ref{{Name: model.Name{Name: "once"}}}
 	b := start(t, s)
 	b.get(t, "/")

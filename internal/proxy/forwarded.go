@@ -32,8 +32,8 @@ func (t trust) includes(addr netip.Addr) bool {
 	return t.everyone || slices.ContainsFunc(t.ranges, func(p netip.Prefix) bool { return p.Contains(addr) })
 }
 
-// resolveClient finds who sent the request, past the trusted proxies in front, and writes the forwarding fields that the
-// service sees. After it, r.RemoteAddr is the client's address.
+// resolveClient finds who sent the request, past the trusted proxies in front, and writes the forwarding fields that
+// the service sees. After it, r.RemoteAddr is the client's address.
 func (t trust) resolveClient(r *http.Request) netip.Addr {
 	hop := parseAddr(r.RemoteAddr)
 	client := hop
@@ -74,8 +74,8 @@ func (t trust) fromForwardedFor(lists []string) (netip.Addr, bool) {
 	return found, found.IsValid()
 }
 
-// addHop adds who is connected to us to X-Forwarded-For, as each proxy does when it sends a request on. Middlewares see the
-// list as it came.
+// addHop adds who is connected to us to X-Forwarded-For, as each proxy does when it sends a request on. Middlewares see
+// the list as it came.
 func addHop(h http.Header, hop netip.Addr) {
 	if !hop.IsValid() {
 		return
@@ -104,7 +104,8 @@ func setForwarded(r *http.Request, client netip.Addr) {
 	}
 }
 
-// isTLS reports whether the client came over TLS: to us, or to a trusted proxy in front (others' fields are gone by now).
+// isTLS reports whether the client came over TLS: to us, or to a trusted proxy in front (others' fields are gone by
+// now).
 func isTLS(r *http.Request) bool {
 	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
 }

@@ -90,15 +90,16 @@ func (p *Proxy) serveFollower(x *exchange, r *http.Request, l *Link, service str
 	g.serve(x, r, rule)
 }
 
-// runsHere reports whether a rule leads to anything but services of followed clusters. If those were served to followers,
-// two instances that follow each other would hand requests to and fro.
+// runsHere reports whether a rule leads to anything but services of followed clusters. If those were served to
+// followers, two instances that follow each other would hand requests to and fro.
 func runsHere(rule *route.Rule) bool {
 	return len(rule.Backends) == 0 || slices.ContainsFunc(rule.Backends, func(b route.Backend) bool {
 		return b.Service.Source.Kind() != model.LinkKind
 	})
 }
 
-// dialer holds the transports to services and gateways. They live as long as the proxy, so connections outlive generations.
+// dialer holds the transports to services and gateways. They live as long as the proxy, so connections outlive
+// generations.
 type dialer struct {
 	byProtocol map[model.Protocol]http.RoundTripper
 	gateways   map[string]openGateway
@@ -128,8 +129,11 @@ func (d *dialer) transport(protocol model.Protocol) http.RoundTripper {
 	return d.byProtocol[model.HTTP]
 }
 
-// gateway makes out a request to a cluster's gateway, for a service that the cluster exports, and returns what sends it.
-func (d *dialer) gateway(cluster string, out *http.Request, x *exchange, service model.Name) (http.RoundTripper, error) {
+// gateway makes out a request to a cluster's gateway, for a service that the cluster exports, and returns what sends
+// it.
+func (d *dialer) gateway(
+	cluster string, out *http.Request, x *exchange, service model.Name,
+) (http.RoundTripper, error) {
 	g, ok := d.gateways[cluster]
 	if !ok {
 		return nil, fmt.Errorf("cluster %s is not followed", cluster)

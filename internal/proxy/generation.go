@@ -204,8 +204,8 @@ func (b *builder) use(s *model.Service) *upstream.Pool {
 	return p.pool
 }
 
-// release gives back the pools of an action that is no longer in the newest generation. Requests that still run in an older
-// one keep what they hold.
+// release gives back the pools of an action that is no longer in the newest generation. Requests that still run in an
+// older one keep what they hold.
 func (b *builder) release(a *action) {
 	for _, to := range a.backends {
 		p := b.pools[to.service]

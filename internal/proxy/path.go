@@ -6,8 +6,8 @@ import (
 )
 
 // cleanPath makes the path of a request mean one thing to the rules here and to the service behind: dot segments and
-// repeated slashes are resolved before the request is matched (RFC 3986 §5.2.4), as the service would. It reports false for
-// a path in which they are hidden behind escapes: no honest client sends one.
+// repeated slashes are resolved before the request is matched (RFC 3986 §5.2.4), as the service would. It reports false
+// for a path in which they are hidden behind escapes: no honest client sends one.
 func cleanPath(u *url.URL) bool {
 	if u.Path == "" && u.Opaque == "" {
 		u.Path = "/"

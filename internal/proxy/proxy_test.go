@@ -220,7 +220,8 @@ func TestRewriteHost(t *testing.T) {
 func TestMiddlewareSaysWhy(t *testing.T) {
 	s := to("127.0.0.1:1")
 	s.Middlewares = []*model.Middleware{{
-		Name: model.Name{Name: "inside"}, Source: "file/test", IPAllowList: &model.IPAllowList{Ranges: []string{"192.0.2.0/24"}},
+		Name: model.Name{Name: "inside"}, Source: "file/test",
+		IPAllowList: &model.IPAllowList{Ranges: []string{"192.0.2.0/24"}},
 	}}
 	s.Routes[0].Middlewares = []model.Ref{{Name: model.Name{Name: "inside"}}}
 	if status, h, _ := start(t, s).get(t, "/"); status != 403 || h.Get(reasonField) != "refused_by_ipAllowList" {

@@ -11,8 +11,8 @@ import (
 // A request's body this small is kept, so that the request can be sent again.
 const replayable = 64 << 10
 
-// replay gives each attempt the request's body. A body can be given again while nothing of it has been read, or when it is
-// small enough to be kept.
+// replay gives each attempt the request's body. A body can be given again while nothing of it has been read, or when it
+// is small enough to be kept.
 type replay struct {
 	body io.ReadCloser // http.NoBody where the request has none
 	size int64         // of body; -1: unknown
@@ -28,8 +28,8 @@ var (
 	errAttemptOver = errors.New("the attempt that the body was for is over")
 )
 
-// newReplay keeps the body of a request if it is small. Larger ones, those of unknown length, and those that the service is
-// to be asked about first (Expect) stream, once.
+// newReplay keeps the body of a request if it is small. Larger ones, those of unknown length, and those that the
+// service is to be asked about first (Expect) stream, once.
 func newReplay(r *http.Request) (*replay, error) {
 	p := &replay{body: r.Body, size: r.ContentLength}
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
@@ -62,8 +62,8 @@ func (p *replay) next() io.ReadCloser {
 // streams reports whether the body goes to the service as it comes from the client.
 func (p *replay) streams() bool { return p.body != http.NoBody && p.kept == nil }
 
-// again reports whether the body can be given once more. It takes it away from the attempt before, which may still hold it:
-// an http.RoundTripper may close a body after it has returned.
+// again reports whether the body can be given once more. It takes it away from the attempt before, which may still hold
+// it: an http.RoundTripper may close a body after it has returned.
 func (p *replay) again() bool {
 	if p.body == http.NoBody || p.kept != nil {
 		return true
@@ -82,8 +82,8 @@ type once struct {
 	over bool  // under of.mu
 }
 
-// Read tells the end with the last byte. Who asked the client's body once more to see the end might ask after the answer was
-// begun, when the engine has closed it, and take that for a failure.
+// Read tells the end with the last byte. Who asked the client's body once more to see the end might ask after the
+// answer was begun, when the engine has closed it, and take that for a failure.
 func (o *once) Read(b []byte) (int, error) {
 	o.of.mu.Lock()
 	if o.over {

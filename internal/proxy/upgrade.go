@@ -96,7 +96,7 @@ func (t *tunnels) tunnel(w http.ResponseWriter, answer *http.Response, wanted st
 		return fmt.Errorf("sending the upgrade to the client: %w", err)
 	}
 	ended := make(chan struct{}, 2)
-	go func() { _, _ = io.Copy(service, early); ended <- struct{}{} }() // early: what the client sent already, then the rest
+	go func() { _, _ = io.Copy(service, early); ended <- struct{}{} }() // early: what came already, then the rest
 	go func() { _, _ = io.Copy(client, service); ended <- struct{}{} }()
 	select {
 	case <-ended:

@@ -91,7 +91,8 @@ func TestRotationIsSmooth(t *testing.T) {
 		addr, _ := send(p, fine)
 		got.WriteString(addr)
 	}
-	if strings.Contains(got.String(), "bb") || strings.Contains(got.String(), "aaaaa") || strings.Count(got.String(), "b") != 10 {
+	order := got.String()
+	if strings.Contains(order, "bb") || strings.Contains(order, "aaaaa") || strings.Count(order, "b") != 10 {
 		t.Errorf("order %s", got.String())
 	}
 }

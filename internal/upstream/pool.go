@@ -107,8 +107,8 @@ func (p *Pool) Clusters() []ClusterHealth {
 	return slices.Clone(p.current(p.hosts.now()).health)
 }
 
-// Ready returns how many of the service's endpoints can be used without reserve at this moment, and how many are meant to
-// take new requests.
+// Ready returns how many of the service's endpoints can be used without reserve at this moment, and how many are meant
+// to take new requests.
 func (p *Pool) Ready() (ready, total int) {
 	v := p.current(p.hosts.now())
 	return v.ready, v.offered

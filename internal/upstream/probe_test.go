@@ -17,7 +17,9 @@ import (
 func TestDirect(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /up", func(http.ResponseWriter, *http.Request) {})
-	mux.HandleFunc("GET /moved", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/nowhere", http.StatusFound) })
+	mux.HandleFunc("GET /moved", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, "/nowhere", http.StatusFound)
+	})
 	mux.HandleFunc("GET /ill", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(503) })
 	mux.HandleFunc("HEAD shop.example/special", func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("X-Who") != "me" || r.URL.RawQuery != "deep=1" {
