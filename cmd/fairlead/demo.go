@@ -49,7 +49,8 @@ request was lost that another cluster could have served.`,
 	}
 	cmd.Flags().IntVar(&o.port, "port", 0, "the edge's port; 0 picks a free one")
 	cmd.Flags().IntVar(&o.perSecond, "rate", 200, "requests a second that the built-in client makes")
-	cmd.Flags().DurationVar(&o.length, "for", 0, "end by itself after so long; take a cluster away and bring it back meanwhile")
+	cmd.Flags().DurationVar(&o.length, "for", 0,
+		"end by itself after so long; take a cluster away and bring it back meanwhile")
 	cmd.Flags().BoolVarP(&o.verbose, "verbose", "v", false, "show what the instances log")
 	cmd.AddCommand(newDemoKill(), newDemoRestore())
 	return cmd

@@ -140,7 +140,7 @@ func (i *instance) openLink(ctx context.Context) error {
 	i.exporter = link.NewExporter(link.ExporterOptions{
 		Cluster: i.config.Cluster, Auth: linkKeys{i.keys},
 		Capacity: func(s model.Ref) (int, int) { return i.proxy.Capacity(s) }, // the proxy is made later
-		Transit: i.config.Export.Transit, Log: i.log,
+		Transit:  i.config.Export.Transit, Log: i.log,
 		Refused: func(reason string) { i.metrics.RefusedKey("link", reason) },
 	})
 	i.link = &proxy.Link{

@@ -251,8 +251,8 @@ func (c *Catalog) Whole(s *model.Snapshot) bool {
 	return len(c.waiting) == 0 && s.Version >= c.whole
 }
 
-// Heard reports whether a merged snapshot has what each of the instance's own sources said. It differs from Whole where the
-// start deadline passed without them: then what is missing in the snapshot is not known to be gone.
+// Heard reports whether a merged snapshot has what each of the instance's own sources said. It differs from Whole where
+// the start deadline passed without them: then what is missing in the snapshot is not known to be gone.
 func (c *Catalog) Heard(s *model.Snapshot) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
