@@ -17,6 +17,11 @@ const wholeAnswer = 16 << 10
 // copyBuffer is what streams of bodies are copied through.
 const copyBuffer = 32 << 10
 
+// wholeBody is a body that was read already.
+type wholeBody struct{ *bytes.Reader }
+
+func (wholeBody) Close() error { return nil }
+
 // copier sends answers to clients.
 type copier struct{ buffers sync.Pool }
 
@@ -33,7 +38,7 @@ func readSmall(answer *http.Response) error {
 	whole := make([]byte, answer.ContentLength)
 	_, err := io.ReadFull(answer.Body, whole)
 	closed := answer.Body.Close()
-	answer.Body = io.NopCloser(bytes.NewReader(whole))
+	answer.Body = wholeBody{bytes.NewReader(whole)}
 	return errors.Join(err, closed)
 }
 
@@ -74,7 +79,7 @@ func (c *copier) body(ctx context.Context, w http.ResponseWriter, body io.Reader
 	if body == http.NoBody {
 		return nil
 	}
-	if whole, ok := body.(io.WriterTo); ok && done == nil { // read already (readSmall)
+	if whole, ok := body.(wholeBody); ok {
 		_, err := whole.WriteTo(w)
 		return err
 	}

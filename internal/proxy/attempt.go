@@ -15,6 +15,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/upstream"
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // delivery is one request on its way to a service: what its attempts share.
@@ -124,7 +125,7 @@ func (r *result) outcome(in *http.Request) upstream.Kind {
 	switch {
 	case errors.Is(r.err, errHeaderTimeout), errors.Is(r.err, errTotalTimeout):
 		return upstream.Timeout
-	case in.Context().Err() != nil, errors.Is(r.err, errBodyRead), isShortage(r.err):
+	case in.Context().Err() != nil, errors.As(r.err, new(*wire.BodyError)), isShortage(r.err):
 		return upstream.Abandoned
 	case r.untouched:
 		return upstream.ConnectError
@@ -153,11 +154,12 @@ func (r *result) broken(err error, in *http.Request) {
 }
 
 // mayRetry reports whether the request may be sent once more: nothing of an answer has reached the client (the caller
-// sees to that), and either no service has seen the request or seeing it twice does no harm.
+// sees to that), and either no service has seen the request or seeing it twice does no harm. The second kind makes services
+// work twice, so it has a budget; a request that nobody has seen costs them nothing.
 func (d *delivery) mayRetry(r *http.Request, last result) bool {
 	allowed := cmp.Or(d.forwarder.retry.Attempts, defaultAttempts)
 	return last.host != nil && d.attempts < allowed && r.Context().Err() == nil &&
-		(last.untouched || idempotent(r.Method)) && d.body.again() && d.backend.pool.Retry()
+		(last.untouched || idempotent(r.Method)) && d.body.again() && (last.untouched || d.backend.pool.Retry())
 }
 
 // giveUp answers in the service's place.

@@ -101,17 +101,17 @@ func runsHere(rule *route.Rule) bool {
 // dialer holds the transports to services and gateways. They live as long as the proxy, so connections outlive
 // generations.
 type dialer struct {
-	byProtocol map[model.Protocol]http.RoundTripper
+	byProtocol map[model.Protocol]transport
 	gateways   map[string]openGateway
 }
 
 type openGateway struct {
 	Gateway
-	transport http.RoundTripper
+	transport transport
 }
 
 func newDialer(gateways map[string]Gateway) *dialer {
-	d := &dialer{byProtocol: make(map[model.Protocol]http.RoundTripper), gateways: make(map[string]openGateway)}
+	d := &dialer{byProtocol: make(map[model.Protocol]transport), gateways: make(map[string]openGateway)}
 	for _, protocol := range []model.Protocol{model.HTTP, model.HTTPS, model.H2C} {
 		d.byProtocol[protocol] = newTransport(protocol, nil, endpointDialTimeout)
 	}
@@ -152,9 +152,9 @@ func (d *dialer) gateway(
 // closeIdle closes the connections that no request uses.
 func (d *dialer) closeIdle() {
 	for _, t := range d.byProtocol {
-		closeIdle(t)
+		t.CloseIdleConnections()
 	}
 	for _, g := range d.gateways {
-		closeIdle(g.transport)
+		g.transport.CloseIdleConnections()
 	}
 }

@@ -63,6 +63,9 @@ type limitedConn struct {
 	release func()
 }
 
+// Unwrap lets the engine wait for the connection itself.
+func (c *limitedConn) Unwrap() net.Conn { return c.Conn }
+
 func (c *limitedConn) Close() error {
 	c.release()
 	return c.Conn.Close()

@@ -113,7 +113,7 @@ func TestSameAddressIsOneHost(t *testing.T) {
 
 func TestBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := NewHosts(Options{})
+		h := NewHosts(Options{Tuning: Tuning{RetryFloor: 10}})
 		s := plain("a")
 		spent := func() (n int) {
 			p := h.Pool(s) // a new pool every time: the budget is the service's

@@ -35,7 +35,7 @@ type Tuning struct {
 	// Probes bounds how many checks run at once, gateways not counted. 1000.
 	Probes int
 	// RetryPercent of the requests of the last ten seconds may be retries, and RetryFloor a second in any case. 20
-	// and 10: enough for a failover, too little to multiply an overload.
+	// and 50: enough for what is under way at a cluster when it dies, too little to multiply an overload.
 	RetryPercent, RetryFloor int
 }
 
@@ -63,6 +63,6 @@ func (t Tuning) withDefaults() Tuning {
 		Forget:       cmp.Or(t.Forget, 5*time.Minute),
 		Probes:       cmp.Or(t.Probes, 1000),
 		RetryPercent: cmp.Or(t.RetryPercent, 20),
-		RetryFloor:   cmp.Or(t.RetryFloor, 10),
+		RetryFloor:   cmp.Or(t.RetryFloor, 50),
 	}
 }

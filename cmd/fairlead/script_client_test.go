@@ -1,0 +1,307 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/net/websocket"
+)
+
+// question is a request of a script, and what is expected of the answer.
+type question struct {
+	url     string
+	method  string
+	host    string
+	fields  []string
+	body    string
+	user    string // "name:password"
+	many    int    // more fields
+	bytes   int    // in one more field
+	status  int
+	trust   string // file with the only certificate that is believed
+	anyCert bool   // any is believed
+	proto   string
+	proxied string // line of the PROXY protocol
+}
+
+func parseGet(ts *testscript.TestScript, args []string) (q question, err error) {
+	flags := flag.NewFlagSet("get", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.StringVar(&q.method, "X", http.MethodGet, "")
+	flags.Func("H", "", func(field string) error {
+		if name, file, ok := strings.Cut(field, ":@"); ok {
+			field = name + ":" + strings.TrimSpace(ts.ReadFile(file))
+		}
+		q.fields = append(q.fields, field)
+		return nil
+	})
+	flags.Func("B", "", func(file string) error {
+		q.fields = append(q.fields, "Authorization: Bearer "+strings.TrimSpace(ts.ReadFile(file)))
+		return nil
+	})
+	flags.StringVar(&q.body, "d", "", "")
+	flags.StringVar(&q.user, "u", "", "")
+	flags.IntVar(&q.many, "fields", 0, "")
+	flags.IntVar(&q.bytes, "bytes", 0, "")
+	flags.IntVar(&q.status, "status", http.StatusOK, "")
+	flags.StringVar(&q.trust, "trust", "", "")
+	flags.BoolVar(&q.anyCert, "k", false, "")
+	flags.StringVar(&q.proto, "proto", "http1", "")
+	flags.StringVar(&q.proxied, "proxied", "", "")
+	for rest := args; len(rest) > 0; {
+		if err := flags.Parse(rest); err != nil {
+			return q, err
+		}
+		if rest = flags.Args(); len(rest) == 0 {
+			break
+		}
+		if q.url != "" {
+			return q, fmt.Errorf("%q after the URL", rest[0])
+		}
+		q.url, rest = rest[0], rest[1:]
+	}
+	if q.url == "" {
+		return q, errors.New("no URL")
+	}
+	if q.trust != "" {
+		q.trust = ts.MkAbs(q.trust)
+	}
+	return q, nil
+}
+
+// request makes the request.
+func (q question) request() (*http.Request, error) {
+	r, err := http.NewRequest(q.method, q.url, strings.NewReader(q.body))
+	if err != nil {
+		return nil, err
+	}
+	for _, field := range q.fields {
+		name, value, ok := strings.Cut(field, ":")
+		if !ok {
+			return nil, fmt.Errorf("%q is no header field", field)
+		}
+		if value = strings.TrimSpace(value); strings.EqualFold(name, "Host") {
+			r.Host = value
+			continue
+		}
+		r.Header.Add(name, value)
+	}
+	if name, password, ok := strings.Cut(q.user, ":"); ok {
+		r.SetBasicAuth(name, password)
+	}
+	for n := range q.many {
+		r.Header.Set("X-Field-"+strconv.Itoa(n), "1")
+	}
+	if q.bytes > 0 {
+		r.Header.Set("X-Long", strings.Repeat("x", q.bytes))
+	}
+	return r, nil
+}
+
+// transport returns what makes one connection for one request.
+func (q question) transport(host string) (*http.Transport, error) {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	t := &http.Transport{
+		DisableKeepAlives: true, Protocols: new(http.Protocols),
+		TLSClientConfig: &tls.Config{
+			ServerName: host, MinVersion: tls.VersionTLS12, InsecureSkipVerify: q.anyCert,
+		},
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, network, address)
+			if err == nil && q.proxied != "" {
+				conn = &prefixedConn{conn, q.proxied + "\r\n"}
+			}
+			return conn, err
+		},
+	}
+	switch q.proto {
+	case "http1":
+		t.Protocols.SetHTTP1(true)
+	case "h2":
+		t.Protocols.SetHTTP2(true)
+	case "h2c":
+		t.Protocols.SetUnencryptedHTTP2(true)
+	default:
+		return nil, fmt.Errorf("-proto %q: there are http1, h2, h2c", q.proto)
+	}
+	if q.trust == "" {
+		return t, nil
+	}
+	pem, err := os.ReadFile(q.trust)
+	if err != nil {
+		return nil, err
+	}
+	t.TLSClientConfig.RootCAs = x509.NewCertPool()
+	if !t.TLSClientConfig.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("no certificate in %s", q.trust)
+	}
+	return t, nil
+}
+
+// prefixedConn is a connection that begins with a text.
+type prefixedConn struct {
+	net.Conn
+	prefix string // "" once it is sent
+}
+
+// Write is part of net.Conn.
+func (p *prefixedConn) Write(b []byte) (int, error) {
+	if p.prefix == "" {
+		return p.Conn.Write(b)
+	}
+	n, err := p.Conn.Write(append([]byte(p.prefix), b...))
+	n = max(0, n-len(p.prefix))
+	p.prefix = ""
+	return n, err
+}
+
+// get makes a request. Standard output is the answer's body, standard error its head.
+func get(c *call) error {
+	q, err := parseGet(c.ts, c.args)
+	if err != nil {
+		return err
+	}
+	result := q.do()
+	c.stdout.WriteString(result.body)
+	c.stderr.WriteString(result.head)
+	return result.err
+}
+
+// scriptResult is what came of a request.
+type scriptResult struct {
+	head, body string
+	err        error
+}
+
+func (q question) do() (result scriptResult) {
+	r, err := q.request()
+	if err != nil {
+		return scriptResult{err: err}
+	}
+	transport, err := q.transport(r.Host)
+	if err != nil {
+		return scriptResult{err: err}
+	}
+	defer transport.CloseIdleConnections()
+	client := &http.Client{
+		Transport: transport, Timeout: scriptTimeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	answer, err := client.Do(r)
+	if err != nil {
+		return scriptResult{err: err}
+	}
+	defer func() { _ = answer.Body.Close() }()
+	body, err := io.ReadAll(answer.Body)
+	if answer.StatusCode == q.status && q.status >= 400 {
+		err = nil // whoever sends too much may find the connection closed before the explanation is read
+	}
+	var head strings.Builder
+	fmt.Fprintf(&head, "%s %s\n", answer.Proto, answer.Status)
+	for _, name := range slices.Sorted(maps.Keys(answer.Header)) {
+		for _, value := range answer.Header[name] {
+			fmt.Fprintf(&head, "%s: %s\n", name, value)
+		}
+	}
+	if err == nil && answer.StatusCode != q.status {
+		err = fmt.Errorf("status %d, want %d: %.300s", answer.StatusCode, q.status, body)
+	}
+	return scriptResult{head.String(), string(body), err}
+}
+
+// beginGet makes a request that is not waited for.
+func beginGet(c *call) error {
+	if len(c.args) < 2 {
+		return usage("begin NAME URL [OPTIONS]")
+	}
+	q, err := parseGet(c.ts, c.args[1:])
+	if err != nil {
+		return err
+	}
+	ended := make(chan scriptResult, 1)
+	c.begun[c.args[0]] = ended
+	go func() { ended <- q.do() }()
+	return nil
+}
+
+// finishGet waits for the answer to a request that was begun.
+func finishGet(c *call) error {
+	if len(c.args) != 1 || c.begun[c.args[0]] == nil {
+		return usage("finish NAME")
+	}
+	result := <-c.begun[c.args[0]]
+	c.stdout.WriteString(result.body)
+	c.stderr.WriteString(result.head)
+	return result.err
+}
+
+// connect opens connections and leaves them open.
+func connect(c *call) error {
+	if len(c.args) != 2 {
+		return usage("connect NUMBER ADDRESS")
+	}
+	n, err := strconv.Atoi(c.args[0])
+	if err != nil {
+		return err
+	}
+	for range n {
+		conn, err := net.Dial("tcp", c.args[1])
+		if err != nil {
+			return err
+		}
+		c.held = append(c.held, conn)
+	}
+	return nil
+}
+
+// letGo closes the connections that connect opened.
+func (w *scriptWorld) letGo() {
+	for _, conn := range w.held {
+		_ = conn.Close()
+	}
+	w.held = nil
+}
+
+// talkWebSocket opens a WebSocket, sends a message, and shows what comes back.
+func talkWebSocket(c *call) error {
+	if len(c.args) != 3 {
+		return usage("websocket ADDRESS URL MESSAGE")
+	}
+	config, err := websocket.NewConfig(c.args[1], "http://script.example")
+	if err != nil {
+		return err
+	}
+	conn, err := net.Dial("tcp", c.args[0])
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	ws, err := websocket.NewClient(config, conn)
+	if err != nil {
+		return err
+	}
+	if err := websocket.Message.Send(ws, c.args[2]); err != nil {
+		return err
+	}
+	var back string
+	if err := websocket.Message.Receive(ws, &back); err != nil {
+		return err
+	}
+	fmt.Fprintln(&c.stdout, back)
+	return ws.Close()
+}

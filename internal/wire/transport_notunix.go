@@ -1,0 +1,7 @@
+//go:build !unix
+
+package wire
+
+import "syscall"
+
+func writeNow(uintptr, []byte) (int, error) { return 0, syscall.EINVAL }

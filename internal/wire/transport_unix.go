@@ -1,0 +1,7 @@
+//go:build unix
+
+package wire
+
+import "syscall"
+
+func writeNow(fd uintptr, p []byte) (int, error) { return syscall.Write(int(fd), p) }
