@@ -154,8 +154,8 @@ func (r *result) broken(err error, in *http.Request) {
 }
 
 // mayRetry reports whether the request may be sent once more: nothing of an answer has reached the client (the caller
-// sees to that), and either no service has seen the request or seeing it twice does no harm. The second kind makes services
-// work twice, so it has a budget; a request that nobody has seen costs them nothing.
+// sees to that), and either no service has seen the request or seeing it twice does no harm. The second kind makes
+// services work twice, so it has a budget; a request that nobody has seen costs them nothing.
 func (d *delivery) mayRetry(r *http.Request, last result) bool {
 	allowed := cmp.Or(d.forwarder.retry.Attempts, defaultAttempts)
 	return last.host != nil && d.attempts < allowed && r.Context().Err() == nil &&

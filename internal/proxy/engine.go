@@ -40,8 +40,8 @@ func newEngine(o EntryPoint, handler http.Handler, connections func(int), log *s
 	}}
 }
 
-// maxFields is how many fields a request's head may have before it is not even read: more than the entry point allows, so
-// that those are refused with a reason.
+// maxFields is how many fields a request's head may have before it is not even read: more than the entry point allows,
+// so that those are refused with a reason.
 func maxFields(o EntryPoint) int { return max(2*o.Headers, 256) }
 
 func http2Only() *http.Protocols {
