@@ -67,7 +67,7 @@ func check(ctx context.Context, path string, out io.Writer) error {
 
 // offlineProblems returns everything that is wrong with an instance's files.
 func offlineProblems(ctx context.Context, c *config.Config) ([]model.Problem, error) {
-	snapshot, err := offlineSnapshot(ctx, c)
+	snapshot, files, err := readFiles(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +75,13 @@ func offlineProblems(ctx context.Context, c *config.Config) ([]model.Problem, er
 	if err != nil {
 		return nil, err
 	}
-	problems := slices.Concat(snapshot.Problems, p.Problems(), checkSecrets(c))
+	found := p.Problems()
+	for i := range found { // they come of the model, which holds no places
+		if own, ok := files[found[i].Object.Source]; ok {
+			found[i].At = own.Locate(found[i].Object, found[i].Field)
+		}
+	}
+	problems := slices.Concat(snapshot.Problems, found, checkSecrets(c))
 	if len(c.Clusters) > 0 {
 		problems = slices.DeleteFunc(problems, func(p model.Problem) bool { return aboutLink(snapshot, p) })
 	}
@@ -94,7 +100,14 @@ func aboutLink(s *model.Snapshot, p model.Problem) bool {
 
 // offlineSnapshot reads what the instance's own providers know, once.
 func offlineSnapshot(ctx context.Context, c *config.Config) (*model.Snapshot, error) {
+	snapshot, _, err := readFiles(ctx, c)
+	return snapshot, err
+}
+
+// readFiles is offlineSnapshot, and returns the providers too, which have ended.
+func readFiles(ctx context.Context, c *config.Config) (*model.Snapshot, map[model.Source]*file.Provider, error) {
 	from := make(map[model.Source]model.Snapshot)
+	providers := make(map[model.Source]*file.Provider)
 	for _, f := range c.Files {
 		ctx, done := context.WithCancel(ctx)
 		p := file.New(file.Config{Source: f.Source(), Path: f.Path(), Once: true}, slog.New(slog.DiscardHandler))
@@ -106,10 +119,11 @@ func offlineSnapshot(ctx context.Context, c *config.Config) (*model.Snapshot, er
 		})
 		done()
 		if _, read := from[f.Source()]; !read {
-			return nil, fmt.Errorf("reading %s: %w", f.Source(), err)
+			return nil, nil, fmt.Errorf("reading %s: %w", f.Source(), err)
 		}
+		providers[f.Source()] = p
 	}
-	return catalog.Merge(c.Order(), from), nil
+	return catalog.Merge(c.Order(), from), providers, nil
 }
 
 // offlineProxy returns a proxy that serves nothing and explains everything.

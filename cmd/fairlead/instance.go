@@ -172,7 +172,9 @@ func (s service) run(ctx context.Context) error {
 	if s.http.Shutdown(grace) != nil {
 		_ = s.http.Close()
 	}
-	<-served
+	if err := <-served; !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serving %s: %w", s.name, err)
+	}
 	return nil
 }
 

@@ -24,7 +24,6 @@ import (
 type question struct {
 	url     string
 	method  string
-	host    string
 	fields  []string
 	body    string
 	user    string // "name:password"

@@ -116,7 +116,7 @@ func BenchmarkPublish(b *testing.B) {
 // BenchmarkApply is what it costs the follower.
 func BenchmarkApply(b *testing.B) {
 	f := NewFollower(FollowerOptions{Cluster: "fra", Addresses: []string{"x:1"}, Grant: everything, Log: quiet})
-	s := &session{f: f, said: Hello{Epoch: "e"}}
+	s := &session{f: f}
 	all := newBatch(true)
 	for _, r := range show(services(10_000).Routes) {
 		all.routes[r.wireName()] = encode(exportRoute(r.wireName(), r.Route))

@@ -99,7 +99,9 @@ func (l *listener) run(ctx context.Context) error {
 		l.log.Warn("requests were still under way when the grace ended", "grace", l.options.DrainGrace)
 		err = l.engine.Close()
 	}
-	<-served // it says that the engine was closed, which is known
+	if ended := <-served; !errors.Is(ended, http.ErrServerClosed) {
+		err = errors.Join(err, ended)
+	}
 	return err
 }
 

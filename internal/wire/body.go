@@ -183,7 +183,7 @@ func (b *bodyReader) chunkEnd() error {
 // chunkLine reads chunk-size [ chunk-ext ] CRLF. Extensions mean nothing to us, and are dropped (RFC 9112 §7.1.1).
 func (b *bodyReader) chunkLine() error {
 	line, err := b.in.line(maxChunkLine)
-	if err == errLine { //nolint:errorlint // that very one
+	if err == errLine {
 		return malformed("RFC 9112 §7.1", "the line of a chunk's size is too long")
 	}
 	if err != nil {
@@ -241,7 +241,7 @@ func (b *bodyReader) readTrailer() error {
 	size := 0
 	for fields := 0; ; fields++ {
 		line, err := b.in.line(max(2, b.limits.bytes-size) + 1)
-		if err != nil && err != errLine { //nolint:errorlint // that very one
+		if err != nil && err != errLine {
 			return err
 		}
 		if len(line) == 2 {

@@ -288,7 +288,7 @@ func (e *exchange) call(h http.Handler) (returned bool) {
 			return
 		}
 		e.body.close()
-		if v := recover(); v != nil && v != http.ErrAbortHandler && e.conn.server.Log != nil { //nolint:errorlint // itself
+		if v := recover(); v != nil && v != http.ErrAbortHandler && e.conn.server.Log != nil {
 			e.conn.server.Log.Error("a handler panicked", "client", e.conn.remote, "panic", v,
 				"stack", string(debug.Stack()))
 		}

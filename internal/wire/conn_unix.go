@@ -10,7 +10,7 @@ func readNow(fd uintptr, p []byte) (int, error) { return syscall.Read(int(fd), p
 func hungUp(fd uintptr) bool {
 	var one [1]byte
 	n, _, err := syscall.Recvfrom(int(fd), one[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
-	switch err { //nolint:errorlint // a number
+	switch err {
 	case nil:
 		return n == 0
 	case syscall.EAGAIN, syscall.EINTR:

@@ -55,9 +55,9 @@ func (w *waiter) read(fd uintptr) bool {
 	for {
 		n, err := readNow(fd, in.room())
 		switch {
-		case err == syscall.EINTR: //nolint:errorlint // a number
+		case err == syscall.EINTR:
 			continue
-		case err == syscall.EAGAIN: //nolint:errorlint // a number
+		case err == syscall.EAGAIN:
 			in.rest()
 			return false
 		case err != nil:

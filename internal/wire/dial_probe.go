@@ -35,11 +35,11 @@ func newProbe(c net.Conn) *probe {
 // look reads from a descriptor that does not block.
 func (p *probe) look(fd uintptr) bool {
 	p.n, p.err = readNow(fd, p.into)
-	for p.err == syscall.EINTR { //nolint:errorlint // a number
+	for p.err == syscall.EINTR {
 		p.n, p.err = readNow(fd, p.into)
 	}
 	switch {
-	case p.err == syscall.EAGAIN: //nolint:errorlint // a number
+	case p.err == syscall.EAGAIN:
 		p.n, p.err = 0, nothingYet{}
 	case p.err == nil && p.n == 0:
 		p.err = io.EOF

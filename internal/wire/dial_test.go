@@ -40,7 +40,7 @@ func TestTLS(t *testing.T) {
 					t.Errorf("%.50q after %.50q", again, first)
 				}
 			}
-			r := newRequest(t, t.Context(), "POST", s.Listener.Addr().String(), strings.Repeat("x", 1<<20))
+			r := newRequest(t.Context(), t, "POST", s.Listener.Addr().String(), strings.Repeat("x", 1<<20))
 			r.URL.Scheme = "https"
 			if o := send(rt, r); !strings.Contains(o.Body, " 1048576 ") {
 				t.Errorf("%.50q", o.Body)
@@ -60,10 +60,11 @@ func TestIdentities(t *testing.T) {
 	if mustGet(t, rt, s.URL) == mustGet(t, other, s.URL) {
 		t.Error("two identities share a connection")
 	}
-	if mustGet(t, other, s.URL) != mustGet(t, other, s.URL) {
+	first, second := mustGet(t, other, s.URL), mustGet(t, other, s.URL)
+	if first != second {
 		t.Error("one identity does not keep its connection")
 	}
-	_, err := rt.As(nil).RoundTrip(newTLSRequest(t, s)) //nolint:bodyclose // there is none
+	_, err := rt.As(nil).RoundTrip(newTLSRequest(t, s))
 	op, ok := errors.AsType[*net.OpError](err)
 	if unknown, untrusted := errors.AsType[*tls.CertificateVerificationError](err); !ok || op.Op != "dial" || !untrusted {
 		t.Errorf("%v, %v", err, unknown)
@@ -71,7 +72,7 @@ func TestIdentities(t *testing.T) {
 }
 
 func newTLSRequest(t *testing.T, s *httptest.Server) *http.Request {
-	r := newRequest(t, t.Context(), "GET", s.Listener.Addr().String(), "")
+	r := newRequest(t.Context(), t, "GET", s.Listener.Addr().String(), "")
 	r.URL.Scheme = "https"
 	return r
 }

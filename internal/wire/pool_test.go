@@ -41,7 +41,7 @@ func TestIdleTimeout(t *testing.T) {
 		s := new(piped)
 		rt := NewTransport(TransportOptions{DialContext: s.dial, IdleTimeout: time.Minute})
 		for range 3 {
-			if o := send(rt, newRequest(t, t.Context(), "GET", "h.test", "")); o.Body != "ok" {
+			if o := send(rt, newRequest(t.Context(), t, "GET", "h.test", "")); o.Body != "ok" {
 				t.Fatalf("%+v", o)
 			}
 			time.Sleep(50 * time.Second)
@@ -77,7 +77,7 @@ func TestIdleLimit(t *testing.T) {
 		rt := NewTransport(TransportOptions{DialContext: s.dial, IdlePerHost: 2})
 		var all sync.WaitGroup
 		for range 5 {
-			all.Go(func() { send(rt, newRequest(t, t.Context(), "GET", "h.test", "")) })
+			all.Go(func() { send(rt, newRequest(t.Context(), t, "GET", "h.test", "")) })
 		}
 		close(s.may)
 		all.Wait()
@@ -100,14 +100,14 @@ func TestQueue(t *testing.T) {
 		rt := NewTransport(TransportOptions{DialContext: s.dial, ConnsPerHost: 1, QueuePerHost: 2})
 		outcomes := make(chan outcome, 3)
 		start := func(ctx context.Context) {
-			go func() { outcomes <- send(rt, newRequest(t, ctx, "GET", "h.test", "")) }()
+			go func() { outcomes <- send(rt, newRequest(ctx, t, "GET", "h.test", "")) }()
 			synctest.Wait()
 		}
 		start(t.Context()) // has the connection
 		ctx, cancel := context.WithCancelCause(t.Context())
-		start(ctx)                                                              // waits
-		start(t.Context())                                                      // waits
-		_, err := rt.RoundTrip(newRequest(t, t.Context(), "GET", "h.test", "")) //nolint:bodyclose // there is none
+		start(ctx)         // waits
+		start(t.Context()) // waits
+		_, err := rt.RoundTrip(newRequest(t.Context(), t, "GET", "h.test", ""))
 		if !errors.Is(err, ErrBusy) {
 			t.Errorf("the queue takes one more: %v", err)
 		}
@@ -143,7 +143,7 @@ func TestQueueAfterFailure(t *testing.T) {
 			}})
 		outcomes := make(chan outcome, 2)
 		for range 2 {
-			go func() { outcomes <- send(rt, newRequest(t, t.Context(), "GET", "h.test", "")) }()
+			go func() { outcomes <- send(rt, newRequest(t.Context(), t, "GET", "h.test", "")) }()
 			synctest.Wait()
 		}
 		fail <- io.ErrUnexpectedEOF
@@ -171,7 +171,7 @@ func TestManyAtOnce(t *testing.T) {
 				if i%4 == 0 {
 					go cancel()
 				}
-				o := send(rt, newRequest(t, ctx, http.MethodGet, address, ""))
+				o := send(rt, newRequest(ctx, t, http.MethodGet, address, ""))
 				if i%4 > 0 && o.Body != "ok" {
 					t.Errorf("%+v", o)
 				}

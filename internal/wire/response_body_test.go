@@ -39,7 +39,7 @@ func TestWriteTo(t *testing.T) {
 			"splice":       spliced,
 			"after a read": afterRead,
 		} {
-			response, err := rt.RoundTrip(newRequest(t, t.Context(), "GET", address, ""))
+			response, err := rt.RoundTrip(newRequest(t.Context(), t, "GET", address, ""))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -106,7 +106,7 @@ func TestBackBeforeTheEnd(t *testing.T) {
 		rt := newTestTransport(t, TransportOptions{})
 		for i := range 100 {
 			body := strings.Repeat("y", 200*i) // the larger ones have a goroutine of their own
-			response, err := rt.RoundTrip(newRequest(t, t.Context(), "POST", address, body))
+			response, err := rt.RoundTrip(newRequest(t.Context(), t, "POST", address, body))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -135,7 +135,7 @@ func TestGotConn(t *testing.T) {
 			WroteRequest: func(i httptrace.WroteRequestInfo) { wrote <- i.Err },
 		})
 		for range 2 {
-			send(rt, newRequest(t, ctx, "GET", address, ""))
+			send(rt, newRequest(ctx, t, "GET", address, ""))
 			if err := <-wrote; err != nil {
 				t.Error(err)
 			}
@@ -158,8 +158,8 @@ func TestNothingIsLeft(t *testing.T) {
 			address, _ := answering(t, answer, true)
 			rt := newTestTransport(t, TransportOptions{})
 			for _, body := range []string{"", "small", strings.Repeat("large", 100_000)} {
-				send(rt, newRequest(t, t.Context(), "PUT", address, body))
-				if response, err := rt.RoundTrip(newRequest(t, t.Context(), "PUT", address, body)); err == nil {
+				send(rt, newRequest(t.Context(), t, "PUT", address, body))
+				if response, err := rt.RoundTrip(newRequest(t.Context(), t, "PUT", address, body)); err == nil {
 					_ = response.Body.Close()
 				}
 			}

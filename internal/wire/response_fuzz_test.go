@@ -48,7 +48,7 @@ func FuzzResponse(f *testing.F) {
 		if isHead {
 			method = http.MethodHead
 		}
-		r := newRequest(t, context.Background(), method, "h.test", "")
+		r := newRequest(context.Background(), t, method, "h.test", "")
 		ours := send(rt, r)
 		if ours.Refused || ours.Broken {
 			return
@@ -105,7 +105,7 @@ func (t *Transport) idleConns() []*serviceConn {
 // TestFieldNamesAreKept: an answer's fields are found by their canonical names.
 func TestFieldNamesAreKept(t *testing.T) {
 	address, _ := answering(t, "HTTP/1.1 200 OK\r\nx-REQUEST-id: 1\r\ncontent-length: 0\r\n\r\n", false)
-	o := send(newTestTransport(t, TransportOptions{}), newRequest(t, t.Context(), "GET", address, ""))
+	o := send(newTestTransport(t, TransportOptions{}), newRequest(t.Context(), t, "GET", address, ""))
 	if o.Header.Get("X-Request-Id") != "1" || strings.Join(o.Header["Content-Length"], "") != "0" {
 		t.Errorf("%+v", o)
 	}

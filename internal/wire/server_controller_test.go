@@ -76,7 +76,7 @@ func controllerCases() []engineCase {
 			rest := make([]byte, 4)
 			_, err = io.ReadFull(rw, rest)
 			must(err)
-			if _, err := w.Write(rest); err != http.ErrHijacked { //nolint:errorlint // that very one
+			if _, err := w.Write(rest); err != http.ErrHijacked {
 				panic("writing after hijacking")
 			}
 			fmt.Fprintf(rw, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n%s", rest)

@@ -40,7 +40,7 @@ func serveOn(t testing.TB, e engine, l net.Listener) (address string) {
 	go func() { served <- e.Serve(l) }()
 	t.Cleanup(func() {
 		_ = e.Close()
-		if err := <-served; err != http.ErrServerClosed { //nolint:errorlint // that very one
+		if err := <-served; err != http.ErrServerClosed {
 			t.Errorf("Serve: %v", err)
 		}
 		if s, ours := e.(*Server); ours {

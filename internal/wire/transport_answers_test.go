@@ -70,7 +70,7 @@ func TestAnswers(t *testing.T) {
 			var seen []outcome
 			eachEngine(t, func(t *testing.T, rt http.RoundTripper, ours bool) {
 				address, connections := answering(t, test.answer, test.close)
-				r := newRequest(t, t.Context(), test.method, address, "")
+				r := newRequest(t.Context(), t, test.method, address, "")
 				first := send(rt, r)
 				if ours && test.strict {
 					if !first.Refused && !first.Broken {

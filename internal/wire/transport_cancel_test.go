@@ -114,7 +114,7 @@ func TestCancel(t *testing.T) {
 					}
 					_, _ = io.Copy(io.Discard, in)
 				})
-				r := newRequest(t, ctx, "GET", address, "")
+				r := newRequest(ctx, t, "GET", address, "")
 				if test.scheme != "" {
 					r.URL.Scheme = test.scheme
 				}
@@ -149,10 +149,10 @@ func TestCancelWhileAnnounced(t *testing.T) {
 		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 			GotConn: func(httptrace.GotConnInfo) { cancel(errStopped) },
 		})
-		if o := send(rt, newRequest(t, ctx, "GET", address, "")); !o.Refused && o.Body != "ok" {
+		if o := send(rt, newRequest(ctx, t, "GET", address, "")); !o.Refused && o.Body != "ok" {
 			t.Errorf("%+v", o)
 		}
-		if o := send(rt, newRequest(t, t.Context(), "GET", address, "")); o.Body != "ok" {
+		if o := send(rt, newRequest(t.Context(), t, "GET", address, "")); o.Body != "ok" {
 			t.Errorf("%+v", o)
 		}
 	}

@@ -80,7 +80,7 @@ func (c *serviceConn) exchange(o *outgoing) (*http.Response, error) {
 	}
 	cause := c.explain(err)
 	nothingCame := len(c.read.buffered()) == 0 && h.status == 0
-	o.spoiled = err == errSpoiled //nolint:errorlint // never wrapped
+	o.spoiled = err == errSpoiled
 	o.stale = c.reused && nothingCame && (written == 0 || idempotent(o.r.Method)) && !isProtocolError(err) &&
 		(c.sender == nil || c.sender.bodyError() == nil)
 	c.discard()

@@ -113,7 +113,7 @@ func answering(t *testing.T, answer string, andClose bool) (address string, conn
 	return address, func() int { mu.Lock(); defer mu.Unlock(); return last }
 }
 
-func newRequest(t *testing.T, ctx context.Context, method, address, body string) *http.Request {
+func newRequest(ctx context.Context, t *testing.T, method, address, body string) *http.Request {
 	t.Helper()
 	var reader io.Reader
 	if body != "" {

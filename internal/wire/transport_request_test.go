@@ -102,7 +102,7 @@ func TestRequests(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			eachEngine(t, func(t *testing.T, rt http.RoundTripper, ours bool) {
 				address, got := recorded(t)
-				r := newRequest(t, t.Context(), "GET", address, "")
+				r := newRequest(t.Context(), t, "GET", address, "")
 				r.Host = "h.test"
 				test.change(r)
 				o := send(rt, r)
@@ -146,7 +146,7 @@ func TestRequestBodyIsClosedOnce(t *testing.T) {
 			address, _ := recorded(t)
 			rt := newTestTransport(t, TransportOptions{ContinueTimeout: 20 * time.Millisecond})
 			body := &closing{strings.NewReader(strings.Repeat("x", test.size)), make(chan struct{}, 9)}
-			r := newRequest(t, t.Context(), "POST", address, "")
+			r := newRequest(t.Context(), t, "POST", address, "")
 			r.Body, r.ContentLength = body, test.length
 			if test.change != nil {
 				test.change(r)
@@ -165,9 +165,9 @@ func TestBodyError(t *testing.T) {
 	address, _ := recorded(t)
 	rt := newTestTransport(t, TransportOptions{})
 	for _, length := range []int64{9, 90_000, -1} {
-		r := newRequest(t, t.Context(), "POST", address, "")
+		r := newRequest(t.Context(), t, "POST", address, "")
 		r.Body, r.ContentLength = unsized{io.MultiReader(strings.NewReader("hello"), iotest.ErrReader(errStopped))}, length
-		_, err := rt.RoundTrip(r) //nolint:bodyclose // there is none
+		_, err := rt.RoundTrip(r)
 		if broken, ok := errors.AsType[*BodyError](err); !ok || broken.Read != 5 || !errors.Is(err, errStopped) {
 			t.Errorf("length %d: %v", length, err)
 		}

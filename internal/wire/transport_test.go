@@ -45,8 +45,8 @@ func TestStaleConnection(t *testing.T) {
 				}
 			})
 			rt := newTestTransport(t, TransportOptions{})
-			send(rt, newRequest(t, t.Context(), "GET", address, ""))
-			if o := send(rt, newRequest(t, t.Context(), test.method, address, test.body)); o.Refused == test.again {
+			send(rt, newRequest(t.Context(), t, "GET", address, ""))
+			if o := send(rt, newRequest(t.Context(), t, test.method, address, test.body)); o.Refused == test.again {
 				t.Errorf("%+v", o)
 			}
 		})
@@ -73,12 +73,12 @@ func TestSilence(t *testing.T) {
 				}
 				request(in)
 			})
-			if o := send(rt, newRequest(t, t.Context(), "POST", address, "a")); o.Body != "1" {
+			if o := send(rt, newRequest(t.Context(), t, "POST", address, "a")); o.Body != "1" {
 				t.Fatalf("%+v", o)
 			}
 			close(now)
 			<-spoilt
-			if o := send(rt, newRequest(t, t.Context(), "POST", address, "a")); o.Body != "2" {
+			if o := send(rt, newRequest(t.Context(), t, "POST", address, "a")); o.Body != "2" {
 				t.Errorf("%+v", o)
 			}
 		})
@@ -96,7 +96,7 @@ func TestInterim(t *testing.T) {
 				return nil
 			},
 		})
-		if o := send(rt, newRequest(t, ctx, "GET", address, "")); o.Body != "ok" || len(o.Header["Link"]) > 0 {
+		if o := send(rt, newRequest(ctx, t, "GET", address, "")); o.Body != "ok" || len(o.Header["Link"]) > 0 {
 			t.Errorf("%+v", o)
 		}
 		if got := strings.Join(seen, ","); got != "103 [a b],102 []" {
@@ -111,7 +111,7 @@ func TestInterimRefused(t *testing.T) {
 		ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{
 			Got1xxResponse: func(int, textproto.MIMEHeader) error { return io.ErrClosedPipe },
 		})
-		_, err := rt.RoundTrip(newRequest(t, ctx, "GET", address, "")) //nolint:bodyclose // there is none
+		_, err := rt.RoundTrip(newRequest(ctx, t, "GET", address, ""))
 		if !errors.Is(err, io.ErrClosedPipe) {
 			t.Errorf("%v", err)
 		}
@@ -134,7 +134,7 @@ func TestFloods(t *testing.T) {
 					}
 				}
 			})
-			o := send(newTestTransport(t, TransportOptions{}), newRequest(t, t.Context(), "GET", address, ""))
+			o := send(newTestTransport(t, TransportOptions{}), newRequest(t.Context(), t, "GET", address, ""))
 			if !o.Refused && !o.Broken {
 				t.Errorf("accepted")
 			}
@@ -162,7 +162,7 @@ func TestEarlyAnswer(t *testing.T) {
 				}
 			}
 		}()
-		r := newRequest(t, t.Context(), "POST", address, "")
+		r := newRequest(t.Context(), t, "POST", address, "")
 		r.Body, r.ContentLength = body, -1
 		if o := send(rt, r); o.Status != 413 || o.Body != "no" {
 			t.Errorf("%+v", o)
@@ -186,7 +186,7 @@ func TestAnswerWithoutTheBody(t *testing.T) {
 			}
 		})
 		body := stuck{make(chan struct{})}
-		r := newRequest(t, t.Context(), "POST", address, "")
+		r := newRequest(t.Context(), t, "POST", address, "")
 		r.Body, r.ContentLength = body, -1
 		if o := send(newTestTransport(t, TransportOptions{}), r); o.Refused || o.Broken {
 			t.Errorf("%+v", o)
@@ -209,7 +209,7 @@ func TestDuplex(t *testing.T) {
 			}
 		})
 		body, feed := io.Pipe()
-		r := newRequest(t, t.Context(), "POST", s.Listener.Addr().String(), "")
+		r := newRequest(t.Context(), t, "POST", s.Listener.Addr().String(), "")
 		r.Body, r.ContentLength = body, -1
 		response, err := rt.RoundTrip(r)
 		if err != nil {
@@ -253,7 +253,7 @@ func TestExpectContinue(t *testing.T) {
 					}
 					_, _ = io.WriteString(c, test.after)
 				})
-				r := newRequest(t, t.Context(), "POST", address, "hello")
+				r := newRequest(t.Context(), t, "POST", address, "hello")
 				r.Header.Set("Expect", "100-continue")
 				if o := send(rt, r); o.Status != test.status {
 					t.Errorf("%+v", o)
@@ -270,7 +270,7 @@ func TestUpgrade(t *testing.T) {
 			_, _ = io.WriteString(c, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\nhi ")
 			_, _ = io.Copy(c, in)
 		})
-		r := newRequest(t, t.Context(), "GET", address, "")
+		r := newRequest(t.Context(), t, "GET", address, "")
 		r.Header.Set("Connection", "Upgrade")
 		r.Header.Set("Upgrade", "echo")
 		response, err := rt.RoundTrip(r)
@@ -303,7 +303,7 @@ func TestCloseWhileReading(t *testing.T) {
 				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n"+head+"\r\n\r\n")
 				_, _ = io.Copy(io.Discard, in)
 			})
-			response, err := rt.RoundTrip(newRequest(t, t.Context(), "GET", address, ""))
+			response, err := rt.RoundTrip(newRequest(t.Context(), t, "GET", address, ""))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -324,7 +324,7 @@ func TestUnread(t *testing.T) {
 			strings.Repeat("x", test.size)), false)
 		rt := newTestTransport(t, TransportOptions{})
 		for range 2 {
-			response, err := rt.RoundTrip(newRequest(t, t.Context(), "GET", address, ""))
+			response, err := rt.RoundTrip(newRequest(t.Context(), t, "GET", address, ""))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -350,7 +350,7 @@ func TestErrorsOfDialling(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { touched = true }})
-		_, err := rt.RoundTrip(newRequest(t, ctx, "GET", l.Addr().String(), "")) //nolint:bodyclose // there is none
+		_, err := rt.RoundTrip(newRequest(ctx, t, "GET", l.Addr().String(), ""))
 		if op, ok := errors.AsType[*net.OpError](err); !ok || op.Op != "dial" || touched {
 			t.Errorf("%v, touched %v", err, touched)
 		}

@@ -62,9 +62,9 @@ func (t *turn) step(fd uintptr) bool {
 	for {
 		n, err := readNow(fd, c.room())
 		switch {
-		case err == syscall.EINTR: //nolint:errorlint // a number
+		case err == syscall.EINTR:
 			continue
-		case err == syscall.EAGAIN: //nolint:errorlint // a number
+		case err == syscall.EAGAIN:
 			c.read.rest()
 			return false
 		case err != nil:
@@ -81,8 +81,8 @@ func (t *turn) step(fd uintptr) bool {
 func (t *turn) silent(fd uintptr) bool {
 	for {
 		_, err := readNow(fd, t.c.quiet.one[:])
-		if err != syscall.EINTR { //nolint:errorlint // a number
-			return err == syscall.EAGAIN //nolint:errorlint // a number
+		if err != syscall.EINTR {
+			return err == syscall.EAGAIN
 		}
 	}
 }
@@ -91,9 +91,9 @@ func (t *turn) write(fd uintptr) error {
 	for {
 		n, err := writeNow(fd, t.o.b)
 		switch {
-		case err == syscall.EINTR: //nolint:errorlint // a number
+		case err == syscall.EINTR:
 			continue
-		case err == syscall.EAGAIN: //nolint:errorlint // a number
+		case err == syscall.EAGAIN:
 			return nil
 		case err != nil:
 			return t.failed("write", err)

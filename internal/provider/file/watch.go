@@ -106,8 +106,7 @@ func (w *watch) wait(ctx context.Context) (all bool) {
 	case <-w.tick.C:
 		return true
 	case err := <-failed:
-		w.log.Debug("events were lost; reading all files", "error", err)
-		all = true
+		all = w.lost(err)
 	case <-events:
 	}
 	longest := time.After(longestHold)
@@ -119,8 +118,8 @@ func (w *watch) wait(ctx context.Context) (all bool) {
 			return all
 		case <-time.After(holdOff):
 			return all
-		case <-failed:
-			all = true
+		case err := <-failed:
+			all = w.lost(err)
 		case <-events:
 		}
 	}
@@ -132,4 +131,10 @@ func pause(ctx context.Context) {
 	case <-ctx.Done():
 	case <-time.After(holdOff):
 	}
+}
+
+// lost says that events were lost, so that all files are to be read.
+func (w *watch) lost(err error) (all bool) {
+	w.log.Debug("events were lost; reading all files", "error", err)
+	return true
 }
