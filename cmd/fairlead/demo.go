@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -166,9 +167,17 @@ Try, from another terminal:
   curl -i -H 'Host: orders.localhost' http://%[1]s/         # in paris, which asks for an API key
   curl -i -H 'Host: orders.localhost' -H 'X-Api-Key: %[2]s' http://%[1]s/
   curl -sH "Authorization: Bearer $(cat %[3]s)" http://%[4]s/api/v1/clusters
-  fairlead demo kill paris; fairlead demo restore paris
+  %[5]s demo kill paris; %[5]s demo restore paris
 
-`, w.address, w.customer, w.adminKey(), api)
+`, w.address, w.customer, w.adminKey(), api, thisProgram())
+}
+
+// thisProgram returns how to run this program again.
+func thisProgram() string {
+	if path, err := os.Executable(); err == nil && strings.Contains(path, "go-build") {
+		return "go run ./cmd/fairlead"
+	}
+	return "fairlead"
 }
 
 // adminKey returns the file with the key to the edge's management API.
