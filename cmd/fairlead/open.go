@@ -267,11 +267,11 @@ func (i *instance) entryPoint(e config.EntryPoint) (proxy.EntryPoint, error) {
 		IdleTimeout: timeouts.IdleTimeout,
 		HeaderBytes: e.Limits.HeaderBytes, Headers: e.Limits.Headers, Connections: e.Limits.Connections,
 		ConnectionsPerClient: e.Limits.ConnectionsPerClient, MaxConcurrentStreams: e.HTTP2.MaxConcurrentStreams,
-		Trusted: prefixes(e.ForwardedHeaders.TrustedIPs), TrustAll: e.ForwardedHeaders.Insecure,
+		Trusted: config.Prefixes(e.ForwardedHeaders.TrustedIPs), TrustAll: e.ForwardedHeaders.Insecure,
 		AcceptGrace: life.RequestAcceptGraceTimeout, DrainGrace: life.GraceTimeOut,
 	}
 	if p := e.ProxyProtocol; p != nil {
-		o.ProxyProtocol = prefixes(p.TrustedIPs)
+		o.ProxyProtocol = config.Prefixes(p.TrustedIPs)
 		if p.Insecure {
 			o.ProxyProtocol = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0")}
 		}
@@ -294,14 +294,6 @@ func (i *instance) entryPoint(e config.EntryPoint) (proxy.EntryPoint, error) {
 	}
 	o.TLS = cert.ServerTLS(files.GetCertificate, oldest)
 	return o, nil
-}
-
-func prefixes(networks []config.Network) []netip.Prefix {
-	var out []netip.Prefix
-	for _, n := range networks {
-		out = append(out, n.Prefix)
-	}
-	return out
 }
 
 // openServices opens the management API, and the metrics where they are asked for.
