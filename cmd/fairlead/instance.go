@@ -113,8 +113,7 @@ func (i *instance) apply(ctx context.Context) error {
 		whole := i.catalog.Whole(snapshot)
 		i.proxy.Apply(snapshot, whole)
 		i.metrics.Generation(time.Since(began))
-		problems := i.problems()
-		i.metrics.SetProblems(problems)
+		problems := i.proxy.Problems()
 		for name, f := range i.followers {
 			f.Report(conflicts(problems, model.LinkSource(name)))
 		}

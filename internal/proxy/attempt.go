@@ -207,7 +207,7 @@ func (d *delivery) outgoing(ctx context.Context, r *http.Request, host *upstream
 		out.Host = host.Addr()
 	}
 	if host.Gateway() {
-		transport, err := d.forwarder.dialer.gateway(host.Cluster(), out, d.x, d.backend.service.Name)
+		transport, err := d.forwarder.dialer.gateway(host.Cluster(), out, d.x, d.backend.name)
 		return transport, out, err
 	}
 	if d.backend.service.Protocol == model.HTTPS {

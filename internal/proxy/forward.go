@@ -24,6 +24,7 @@ type forwarder struct {
 
 // backend is a service of the rule, with the pool of its hosts.
 type backend struct {
+	name    string // of the service; over a link, the fleet-wide one
 	service *model.Service
 	pool    *upstream.Pool
 	weight  int
@@ -46,7 +47,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.refuse(http.StatusServiceUnavailable, reasonUnknownService)
 		return
 	}
-	x.Service = b.service.Name.String()
+	x.Service = b.name
 	body, err := newReplay(r)
 	if err != nil {
 		x.refuse(http.StatusBadRequest, reasonClientGone)

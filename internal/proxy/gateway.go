@@ -24,8 +24,8 @@ type Link struct {
 	EntryPoint
 	// Control serves what is not a forwarded request: /link/v1/….
 	Control http.Handler
-	// Authorize checks a follower's key for forwarding requests. The channel is closed when the key is revoked. False: the
-	// key is wrong; forbidden: it is right, but not for this.
+	// Authorize checks a follower's key for forwarding requests. The channel is closed when the key is revoked. The error
+	// is ErrForbidden where the key is right, but not for this; any other says that it is wrong.
 	Authorize func(key string) (ended <-chan struct{}, err error)
 	// Transit serves routes whose services were themselves learned over links, too.
 	Transit bool
@@ -111,14 +111,19 @@ type openGateway struct {
 }
 
 func newDialer(gateways map[string]Gateway) *dialer {
-	d := &dialer{byProtocol: make(map[model.Protocol]transport), gateways: make(map[string]openGateway)}
+	d := &dialer{byProtocol: make(map[model.Protocol]transport), gateways: openGateways(gateways)}
 	for _, protocol := range []model.Protocol{model.HTTP, model.HTTPS, model.H2C} {
 		d.byProtocol[protocol] = newTransport(protocol, nil, endpointDialTimeout)
 	}
-	for name, g := range gateways {
-		d.gateways[name] = openGateway{g, newTransport(model.HTTPS, g.TLS, gatewayDialTimeout)}
-	}
 	return d
+}
+
+func openGateways(gateways map[string]Gateway) map[string]openGateway {
+	open := make(map[string]openGateway, len(gateways))
+	for name, g := range gateways {
+		open[name] = openGateway{g, newTransport(model.HTTPS, g.TLS, gatewayDialTimeout)}
+	}
+	return open
 }
 
 // transport returns what sends requests to endpoints that speak protocol.
@@ -132,7 +137,7 @@ func (d *dialer) transport(protocol model.Protocol) http.RoundTripper {
 // gateway makes out a request to a cluster's gateway, for a service that the cluster exports, and returns what sends
 // it.
 func (d *dialer) gateway(
-	cluster string, out *http.Request, x *exchange, service model.Name,
+	cluster string, out *http.Request, x *exchange, service string,
 ) (http.RoundTripper, error) {
 	g, ok := d.gateways[cluster]
 	if !ok {
@@ -144,7 +149,7 @@ func (d *dialer) gateway(
 	}
 	out.URL.Scheme = "https"
 	out.Header[keyField] = []string{key}
-	out.Header[serviceField] = []string{service.String()}
+	out.Header[serviceField] = []string{service}
 	out.Header[clientField] = []string{x.ClientAddr}
 	return g.transport, nil
 }

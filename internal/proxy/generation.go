@@ -48,6 +48,7 @@ func newGeneration(s *model.Snapshot, whole bool, table *route.Table, actions []
 
 // action is what is done with a rule's requests: its middlewares, and the forwarder behind them.
 type action struct {
+	route    string // for the log and the metrics
 	handler  http.Handler
 	backends []backend
 	problems []model.Problem
@@ -130,10 +131,10 @@ func at(rules []*route.Rule, slot int) *route.Rule {
 
 // action makes what serves a rule.
 func (b *builder) action(rule *route.Rule) *action {
-	a := &action{problems: b.check(rule)}
+	a := &action{route: rule.Route.Ref().String(), problems: b.check(rule)}
 	f := &forwarder{timeouts: rule.Route.Timeouts, dialer: b.dialer, copier: b.copier, tunnels: b.tunnels}
 	for _, to := range rule.Backends {
-		f.backends = append(f.backends, backend{to.Service, b.use(to.Service), to.Weight})
+		f.backends = append(f.backends, backend{to.Service.Name.String(), to.Service, b.use(to.Service), to.Weight})
 		f.weights += to.Weight
 	}
 	a.handler, a.backends = f, f.backends

@@ -42,8 +42,9 @@ func (p *Proxy) clients(e EntryPoint) http.Handler {
 
 // serve lets a rule's action answer.
 func (g *generation) serve(x *exchange, r *http.Request, rule *route.Rule) {
-	x.Route = rule.Route.Ref().String()
-	g.actions[rule.Slot].handler.ServeHTTP(x, r)
+	a := g.actions[rule.Slot]
+	x.Route = a.route
+	a.handler.ServeHTTP(x, r)
 }
 
 // admit refuses requests that no rule may see.
