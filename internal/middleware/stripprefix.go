@@ -30,10 +30,17 @@ func newStripPrefix(_ *Set, _ model.Ref, spec *model.StripPrefix) (Func, error) 
 }
 
 func strip(r *http.Request, prefix string) {
-	if r.URL.RawPath != "" {
-		r.URL.RawPath = rooted(cutEncoded(r.URL.RawPath, len(prefix)))
+	path, raw := r.URL.Path[len(prefix):], cutEncoded(r.URL.RawPath, len(prefix))
+	switch {
+	case !strings.HasPrefix(path, "/"):
+		path, raw = "/"+path, "/"+raw
+	case strings.HasPrefix(raw, "%"): // the slash that the path begins with was escaped
+		raw = "/" + cutEncoded(raw, 1)
 	}
-	r.URL.Path = rooted(r.URL.Path[len(prefix):])
+	if r.URL.RawPath != "" {
+		r.URL.RawPath = raw
+	}
+	r.URL.Path = path
 	r.RequestURI = r.URL.RequestURI()
 	// Added, not set: an edge may have removed a prefix before. Those of strangers never come this far.
 	r.Header.Add("X-Forwarded-Prefix", prefix)
@@ -50,11 +57,4 @@ func cutEncoded(raw string, n int) string {
 		}
 	}
 	return raw[min(i, len(raw)):]
-}
-
-func rooted(path string) string {
-	if strings.HasPrefix(path, "/") {
-		return path
-	}
-	return "/" + path
 }

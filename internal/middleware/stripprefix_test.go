@@ -65,6 +65,7 @@ func TestStripPrefixTwice(t *testing.T) {
 func FuzzStripPrefix(f *testing.F) {
 	f.Add("/api/a%2Fb", "/api")
 	f.Add("/%61pi%2", "/a")
+	f.Add("/api%2F", "/api")
 	f.Fuzz(func(t *testing.T, target, prefix string) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil || !strings.HasPrefix(target, "/") || strings.HasPrefix(target, "//") {
