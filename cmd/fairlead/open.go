@@ -147,7 +147,7 @@ func (i *instance) openLink(ctx context.Context) error {
 		EntryPoint: proxy.EntryPoint{
 			Name: linkEntryPoint, Address: string(o.Address), TLS: cert.ServerTLS(get, tls.VersionTLS13),
 			HeaderTimeout: 10 * time.Second, IdleTimeout: 3 * time.Minute, HeaderBytes: 128 << 10, Headers: 250,
-			DrainGrace: 10 * time.Second,
+			DrainGrace: 10 * time.Second, Via: proxy.Via{Name: "fairlead"},
 		},
 		Control: i.exporter, Authorize: i.authorizeTraffic, Transit: i.config.Export.Transit,
 	}
@@ -268,6 +268,7 @@ func (i *instance) entryPoint(e config.EntryPoint) (proxy.EntryPoint, error) {
 		HeaderBytes: e.Limits.HeaderBytes, Headers: e.Limits.Headers, Connections: e.Limits.Connections,
 		ConnectionsPerClient: e.Limits.ConnectionsPerClient, MaxConcurrentStreams: e.HTTP2.MaxConcurrentStreams,
 		Trusted: config.Prefixes(e.ForwardedHeaders.TrustedIPs), TrustAll: e.ForwardedHeaders.Insecure,
+		Forwarded: e.ForwardedHeaders.Forwarded, Via: proxy.Via(e.Via),
 		AcceptGrace: life.RequestAcceptGraceTimeout, DrainGrace: life.GraceTimeOut,
 	}
 	if p := e.ProxyProtocol; p != nil {

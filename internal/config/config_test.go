@@ -72,7 +72,8 @@ func TestEveryField(t *testing.T) {
 		EntryPoints: []EntryPoint{web, {
 			Name: "websecure", Address: "[::1]:8443", AsDefault: true,
 			ProxyProtocol:    &ProxyProtocol{TrustedIPs: []Network{network("10.0.0.0/8"), network("192.0.2.7/32")}},
-			ForwardedHeaders: ForwardedHeaders{TrustedIPs: []Network{network("10.1.0.0/16")}, Insecure: true},
+			ForwardedHeaders: ForwardedHeaders{TrustedIPs: []Network{network("10.1.0.0/16")}, Insecure: true, Forwarded: true},
+			Via:              Via{Name: "edge-1"},
 			Transport: Transport{
 				RespondingTimeouts: RespondingTimeouts{
 					ReadTimeout: 90 * time.Second, WriteTimeout: 20 * time.Second, HeaderTimeout: 3 * time.Second,

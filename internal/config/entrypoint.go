@@ -10,6 +10,7 @@ type EntryPoint struct {
 	AsDefault        bool             `doc:"asDefault"`
 	ProxyProtocol    *ProxyProtocol   `doc:"proxyProtocol"` // nil: connections do not begin with a PROXY header
 	ForwardedHeaders ForwardedHeaders `doc:"forwardedHeaders"`
+	Via              Via              `doc:"via"`
 	Transport        Transport        `doc:"transport"`
 	Limits           Limits           `doc:"limits"`
 	HTTP2            HTTP2            `doc:"http2"`
@@ -26,6 +27,14 @@ type ProxyProtocol struct {
 type ForwardedHeaders struct {
 	TrustedIPs []Network `doc:"trustedIPs"`
 	Insecure   bool      `doc:"insecure"` // everybody's
+	// Forwarded sends services Forwarded (RFC 7239), too, and believes it of those whose fields are kept.
+	Forwarded bool `doc:"forwarded"`
+}
+
+// Via is how requests and answers that are passed on are signed (RFC 9110 §7.6.3).
+type Via struct {
+	Name    string `doc:"name"`    // default: fairlead; "" signs nothing
+	Answers bool   `doc:"answers"` // default: true
 }
 
 // Transport bounds connections in time.
@@ -73,6 +82,7 @@ type TLS struct {
 func defaultEntryPoint(name string) EntryPoint {
 	return EntryPoint{
 		Name: name,
+		Via:  Via{Name: "fairlead", Answers: true},
 		Transport: Transport{
 			RespondingTimeouts: RespondingTimeouts{
 				ReadTimeout: 60 * time.Second, IdleTimeout: 180 * time.Second, HeaderTimeout: 10 * time.Second,

@@ -31,6 +31,9 @@ func (l *loader) entryPoint(p part, e *EntryPoint) {
 		l.wrong(p, "%q is no name of an entry point; use letters, digits, -, _ and .", shorten(e.Name))
 	}
 	l.required(p, "address", `":8080"`)
+	if e.Via.Name != "" && !entryPointName.MatchString(e.Via.Name) {
+		l.wrong(p.key("via").key("name"), "%q cannot stand in Via; use letters, digits, -, _ and .", shorten(e.Via.Name))
+	}
 	transport := p.key("transport")
 	responding, timeouts := transport.key("respondingTimeouts"), e.Transport.RespondingTimeouts
 	l.notNegative(responding.key("readTimeout"), timeouts.ReadTimeout)

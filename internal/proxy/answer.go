@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"sync"
 )
 
@@ -42,18 +43,29 @@ func readSmall(answer *http.Response) error {
 	return errors.Join(err, closed)
 }
 
+// signAnswer makes the fields of a service's answer those of an answer that we pass on.
+func (x *exchange) signAnswer(answer *http.Response) {
+	removeHopByHop(answer.Header)
+	if x.entryPoint.Via.Answers {
+		x.entryPoint.Via.sign(answer.Header, answer.ProtoMajor, answer.ProtoMinor)
+	}
+}
+
 // send sends a service's answer to the client. Its error means that the answer could not be sent whole: the
 // connection to the client must then be cut, so that it does not take the part for the whole.
-func (c *copier) send(ctx context.Context, w http.ResponseWriter, answer *http.Response, done <-chan struct{}) error {
+func (c *copier) send(ctx context.Context, w http.ResponseWriter, answer *http.Response, x *exchange) error {
 	announced := maps.Clone(answer.Trailer) // reading the body adds to it
-	removeHopByHop(answer.Header)
+	x.signAnswer(answer)
 	h := w.Header()
 	maps.Copy(h, answer.Header)
-	for name := range announced {
+	if _, typed := h["Content-Type"]; !typed {
+		h["Content-Type"] = nil // the engine does not guess what the service did not say
+	}
+	for _, name := range slices.Sorted(maps.Keys(announced)) {
 		h.Add("Trailer", name)
 	}
 	w.WriteHeader(answer.StatusCode)
-	if err := c.body(ctx, w, answer.Body, done); err != nil {
+	if err := c.body(ctx, w, answer.Body, x.ended); err != nil {
 		return err
 	}
 	if len(answer.Trailer) == 0 {

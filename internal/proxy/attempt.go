@@ -189,11 +189,11 @@ func (d *delivery) outgoing(ctx context.Context, r *http.Request, host *upstream
 	out := r.WithContext(ctx)
 	out.Body, out.RequestURI, out.Close = d.body.next(), "", false
 	out.Header = maps.Clone(r.Header)
-	addHop(out.Header, d.x.hop)
+	d.x.signRequest(out.Header, r)
 	if d.x.trailers {
 		out.Header["Te"] = []string{"trailers"} // the one value that passes (RFC 9110 §10.1.4)
 	}
-	if d.x.upgrade != "" {
+	if d.x.upgrade != "" && d.backend.service.Protocol != model.H2C {
 		out.Header["Connection"], out.Header["Upgrade"] = []string{"Upgrade"}, []string{d.x.upgrade}
 	}
 	if _, ok := out.Header["User-Agent"]; !ok {
@@ -223,6 +223,7 @@ func (d *delivery) trace(ctx context.Context, w http.ResponseWriter, untouched *
 		Got1xxResponse: func(code int, fields textproto.MIMEHeader) error {
 			h := w.Header()
 			before := maps.Clone(h)
+			removeHopByHop(http.Header(fields))
 			maps.Copy(h, http.Header(fields))
 			w.WriteHeader(code)
 			clear(h)

@@ -41,6 +41,9 @@ type EntryPoint struct {
 	// Trusted are the proxies in front whose forwarding fields are believed; TrustAll believes everybody's.
 	Trusted  []netip.Prefix
 	TrustAll bool
+	// Forwarded sends Forwarded (RFC 7239) to services, and believes it, too, where those in front are trusted.
+	Forwarded bool
+	Via       Via
 
 	// AcceptGrace is how long connections are still accepted after the stop was asked for, so that load balancers notice.
 	AcceptGrace time.Duration

@@ -29,6 +29,7 @@ const (
 	reasonNotExported    = "not_exported"
 	reasonRefused        = "refused"
 	reasonForbidden      = "forbidden"
+	reasonLoop           = "loop"
 )
 
 // statusClientGone is what the log says of requests whose client left before the answer (nginx's number; it is never
@@ -39,9 +40,10 @@ const statusClientGone = 499
 // sent.
 type exchange struct {
 	telemetry.Exchange
-	writer  http.ResponseWriter
-	request *http.Request
-	log     *slog.Logger
+	writer     http.ResponseWriter
+	request    *http.Request
+	entryPoint *EntryPoint
+	log        *slog.Logger
 
 	hop      netip.Addr      // who is connected to us
 	client   netip.Addr      // who sent the request, as far as those in front are trusted
@@ -58,15 +60,15 @@ func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKe
 
 // newExchange begins an exchange. The request that it returns is the one to go on with.
 func newExchange(
-	w http.ResponseWriter, r *http.Request, entryPoint string, log *slog.Logger,
+	w http.ResponseWriter, r *http.Request, entryPoint *EntryPoint, log *slog.Logger,
 ) (*exchange, *http.Request) {
-	x := &exchange{writer: w, log: log}
+	x := &exchange{writer: w, entryPoint: entryPoint, log: log}
 	x.Exchange = telemetry.Exchange{
-		Start: time.Now(), EntryPoint: entryPoint, Method: r.Method, Proto: r.Proto, Scheme: scheme(r), Host: r.Host,
+		Start: time.Now(), EntryPoint: entryPoint.Name, Method: r.Method, Proto: r.Proto, Scheme: scheme(r), Host: r.Host,
 		Path: r.URL.Path, ClientAddr: r.RemoteAddr, BytesIn: max(r.ContentLength, 0),
 	}
 	x.hop = parseAddr(r.RemoteAddr)
-	x.upgrade = upgradeType(r.Header)
+	x.upgrade = wantedUpgrade(r)
 	x.trailers = httpguts.HeaderValuesContainsToken(r.Header["Te"], "trailers")
 	x.request = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	return x, x.request

@@ -87,12 +87,12 @@ func (f *forwarder) forward(w http.ResponseWriter, r *http.Request, d *delivery)
 func (f *forwarder) answer(w http.ResponseWriter, r *http.Request, d *delivery, result result) {
 	defer result.done()
 	if result.response.StatusCode == http.StatusSwitchingProtocols {
-		if err := f.tunnels.tunnel(w, result.response, d.x.upgrade, d.x.ended); err != nil && !d.x.wrote {
+		if err := f.tunnels.tunnel(w, result.response, d.x); err != nil && !d.x.wrote {
 			d.x.refuse(http.StatusBadGateway, reasonUpstreamError)
 		}
 		return
 	}
-	if err := f.copier.send(r.Context(), w, result.response, d.x.ended); err != nil {
+	if err := f.copier.send(r.Context(), w, result.response, d.x); err != nil {
 		result.broken(err, r)
 		d.x.cut(err)
 		panic(http.ErrAbortHandler) // the client must not take a part for the whole

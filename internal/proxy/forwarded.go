@@ -24,8 +24,9 @@ var forwardedFields = []string{
 
 // trust says whose forwarding fields an entry point believes.
 type trust struct {
-	everyone bool
-	ranges   []netip.Prefix
+	everyone  bool
+	ranges    []netip.Prefix
+	forwarded bool // Forwarded is read, too
 }
 
 func (t trust) includes(addr netip.Addr) bool {
@@ -36,12 +37,18 @@ func (t trust) includes(addr netip.Addr) bool {
 // the service sees. After it, r.RemoteAddr is the client's address.
 func (t trust) resolveClient(r *http.Request) netip.Addr {
 	hop := parseAddr(r.RemoteAddr)
-	client := hop
 	if !t.includes(hop) {
 		for _, field := range forwardedFields {
 			delete(r.Header, field)
 		}
-	} else if said, ok := t.fromForwardedFor(r.Header.Values("X-Forwarded-For")); ok {
+		setForwarded(r, hop)
+		return hop
+	}
+	if t.forwarded {
+		t.adoptForwarded(r.Header)
+	}
+	client := hop
+	if said, ok := t.fromForwardedFor(r.Header.Values("X-Forwarded-For")); ok {
 		client = said
 		r.RemoteAddr = netip.AddrPortFrom(said, 0).String()
 	}
@@ -85,6 +92,15 @@ func addHop(h http.Header, hop netip.Addr) {
 		seen = strings.Join(prior, ", ") + ", " + seen
 	}
 	h["X-Forwarded-For"] = []string{seen}
+}
+
+// signRequest says to whom it came, and from where, in the fields that the next sees.
+func (x *exchange) signRequest(h http.Header, r *http.Request) {
+	addHop(h, x.hop)
+	if x.entryPoint.Forwarded {
+		addForwarded(h, x.hop, x.Host, x.Scheme)
+	}
+	x.entryPoint.Via.sign(h, r.ProtoMajor, r.ProtoMinor)
 }
 
 // setForwarded tells the service who sent the request, and what for.

@@ -42,7 +42,7 @@ func (p *Proxy) followers(l *Link) http.Handler {
 			l.Control.ServeHTTP(w, in)
 			return
 		}
-		x, r := newExchange(w, in, l.Name, p.log)
+		x, r := newExchange(w, in, &l.EntryPoint, p.log)
 		defer p.finish(x)
 		var err error
 		switch x.ended, err = l.Authorize(r.Header.Get(keyField)); {
@@ -66,7 +66,7 @@ func (p *Proxy) serveFollower(x *exchange, r *http.Request, l *Link, service str
 	x.client, x.ClientAddr = parseAddr(r.RemoteAddr), r.RemoteAddr
 	removeLinkFields(r.Header)
 	removeHopByHop(r.Header)
-	if !p.admit(x, r, l.Headers) {
+	if !admit(x, r) || isFinal(x, r) {
 		return
 	}
 	setForwarded(r, x.client)

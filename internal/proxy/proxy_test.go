@@ -189,7 +189,7 @@ func TestRequestAsTheServiceSeesIt(t *testing.T) {
 	}
 	for name, want := range map[string]string{
 		"X-Forwarded-For": "127.0.0.1", "X-Real-Ip": "127.0.0.1", "X-Forwarded-Proto": "http", "X-Forwarded-Port": "80",
-		"X-Forwarded-Host": "Shop.example", "Fairlead-Service": "", "Te": "trailers", "Connection": "", "Accept": "*/*",
+		"X-Forwarded-Host": "Shop.example", "Fairlead-Service": "", "Te": "trailers", "Connection": "TE", "Accept": "*/*",
 	} {
 		if got := r.Header.Get(name); got != want {
 			t.Errorf("%s: %q, want %q", name, got, want)

@@ -9,13 +9,13 @@ import (
 
 // clients returns the handler of an entry point that clients reach.
 func (p *Proxy) clients(e EntryPoint) http.Handler {
-	trusted := trust{everyone: e.TrustAll, ranges: e.Trusted}
+	trusted := trust{everyone: e.TrustAll, ranges: e.Trusted, forwarded: e.Forwarded}
 	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
-		x, r := newExchange(w, in, e.Name, p.log)
+		x, r := newExchange(w, in, &e, p.log)
 		defer p.finish(x)
 		removeLinkFields(r.Header)
 		removeHopByHop(r.Header) // first: a client must not name the fields that are set below (RFC 9110 §7.6.1)
-		if !p.admit(x, r, e.Headers) {
+		if !admit(x, r) || isFinal(x, r) {
 			return
 		}
 		x.client = trusted.resolveClient(r)
@@ -32,6 +32,8 @@ func (p *Proxy) clients(e EntryPoint) http.Handler {
 		switch {
 		case ok:
 			g.serve(x, r, rule)
+		case asksServer(r):
+			options(x)
 		case !g.whole: // the route may be one that is not known yet
 			x.refuse(http.StatusServiceUnavailable, reasonNotReady)
 		default:
@@ -48,13 +50,26 @@ func (g *generation) serve(x *exchange, r *http.Request, rule *route.Rule) {
 }
 
 // admit refuses requests that no rule may see.
-func (p *Proxy) admit(x *exchange, r *http.Request, maxFields int) bool {
+func admit(x *exchange, r *http.Request) bool {
+	maxFields, host := x.entryPoint.Headers, r.Header["Host"]
+	if asksServer(r) {
+		r.URL.Path = "*"
+	}
 	switch {
 	case maxFields > 0 && countFields(r.Header) > maxFields:
 		x.refuse(http.StatusRequestHeaderFieldsTooLarge, reasonTooManyFields)
-	case r.Method == http.MethodConnect, r.URL.Host != "" && r.URL.Host != r.Host, !cleanPath(r.URL):
+	case r.Method == http.MethodConnect: // we are nobody's forward proxy
+		x.refuse(http.StatusNotImplemented, reasonBadRequest)
+	case expectsUnknown(r.Header):
+		x.refuse(http.StatusExpectationFailed, reasonBadRequest)
+	case r.URL.Host != "" && r.URL.Host != r.Host, len(host) > 0 && host[0] != r.Host, len(host) > 1,
+		r.Method == http.MethodTrace && r.ContentLength != 0, !cleanPath(r.URL):
 		x.refuse(http.StatusBadRequest, reasonBadRequest)
+	case x.entryPoint.Via.loops(r.Header):
+		x.refuse(http.StatusLoopDetected, reasonLoop)
 	default:
+		delete(r.Header, "Host") // HTTP/2 may have it beside :authority
+		forgetExpectation(r)
 		return true
 	}
 	return false

@@ -22,6 +22,25 @@ func upgradeType(h http.Header) string {
 	return h.Get("Upgrade")
 }
 
+// wantedUpgrade returns the protocols that a client may change to, as a list in its order. Other versions of HTTP and
+// TLS are not among them: in those, a client would speak past every rule here to the service. Only HTTP/1.1 can change.
+func wantedUpgrade(r *http.Request) string {
+	if r.ProtoMajor != 1 || r.ProtoMinor == 0 || upgradeType(r.Header) == "" {
+		return ""
+	}
+	var wanted []string
+	for _, list := range r.Header["Upgrade"] {
+		for protocol := range strings.SplitSeq(list, ",") {
+			protocol = strings.TrimSpace(protocol)
+			name, _, _ := strings.Cut(strings.ToLower(protocol), "/")
+			if name != "" && name != "h2c" && name != "h2" && name != "http" && name != "tls" {
+				wanted = append(wanted, protocol)
+			}
+		}
+	}
+	return strings.Join(wanted, ", ")
+}
+
 // tunnels are the connections that left HTTP by an upgrade. The engine no longer knows them, so they are drained here.
 type tunnels struct {
 	mu     sync.Mutex
@@ -69,19 +88,20 @@ func (t *tunnels) drain(ctx context.Context) {
 }
 
 // tunnel passes an upgrade through: the answer's head, then bytes both ways until either side ends or done is closed.
-func (t *tunnels) tunnel(w http.ResponseWriter, answer *http.Response, wanted string, done <-chan struct{}) error {
-	if got := upgradeType(answer.Header); !strings.EqualFold(got, wanted) {
-		return fmt.Errorf("the service changed to %q where the client wanted %q", got, wanted)
+func (t *tunnels) tunnel(w http.ResponseWriter, answer *http.Response, x *exchange) error {
+	got := upgradeType(answer.Header)
+	if got == "" || !httpguts.HeaderValuesContainsToken([]string{x.upgrade}, got) {
+		return fmt.Errorf("the service changed to %q where the client wanted %q", got, x.upgrade)
 	}
 	service, ok := answer.Body.(io.ReadWriteCloser)
 	if !ok {
 		return errors.New("the connection to the service cannot be written to after an upgrade")
 	}
 	defer func() { _ = service.Close() }()
-	removeHopByHop(answer.Header)
+	x.signAnswer(answer)
 	maps.Copy(w.Header(), answer.Header)
 	w.Header().Set("Connection", "Upgrade")
-	w.Header().Set("Upgrade", wanted)
+	w.Header().Set("Upgrade", got)
 	w.WriteHeader(http.StatusSwitchingProtocols)
 	client, early, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -100,7 +120,7 @@ func (t *tunnels) tunnel(w http.ResponseWriter, answer *http.Response, wanted st
 	go func() { _, _ = io.Copy(client, service); ended <- struct{}{} }()
 	select {
 	case <-ended:
-	case <-done:
+	case <-x.ended:
 	}
 	return nil
 }

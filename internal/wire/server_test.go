@@ -192,6 +192,19 @@ func TestPipeline(t *testing.T) {
 	}
 }
 
+// What 200 would say stays in 304 (RFC 9110 §15.4.5): net/http leaves it out.
+func TestNotModifiedSaysWhatWouldBe(t *testing.T) {
+	address := serve(t, &Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", "4")
+		w.Header().Set("Content-Type", "a/b")
+		w.WriteHeader(http.StatusNotModified)
+	})})
+	got := talkAndEnd(t, address, strings.Repeat("GET / HTTP/1.1\r\nHost: x\r\n\r\n", 2))
+	if strings.Count(got, "Content-Length: 4\r\nContent-Type: a/b\r\n") != 2 {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestLargeHead(t *testing.T) {
 	address := serve(t, &Server{Poison: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, len(r.Header.Get("Cookie")), len(r.Header))

@@ -143,6 +143,9 @@ func (o *outgoing) appendHead() error {
 	if err := o.appendFields(r.Header); err != nil {
 		return err
 	}
+	if len(r.Header["Te"]) > 0 { // RFC 9110 §10.1.4
+		o.b = append(o.b, "Connection: TE\r\n"...)
+	}
 	if r.Close && !o.last {
 		o.last = true
 		o.b = append(o.b, "Connection: close\r\n"...)

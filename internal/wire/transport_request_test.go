@@ -68,6 +68,8 @@ func TestRequests(t *testing.T) {
 		}, "GET /path?q=1 HTTP/1.1\r\nHost: h.test\r\n\r\n", false},
 		{"close", func(r *http.Request) { r.Close = true },
 			"GET /path?q=1 HTTP/1.1\r\nHost: h.test\r\nConnection: close\r\n\r\n", false},
+		{"TE is for one connection", func(r *http.Request) { r.Header["Te"] = []string{"trailers"} },
+			"GET /path?q=1 HTTP/1.1\r\nHost: h.test\r\nTe: trailers\r\nConnection: TE\r\n\r\n", false},
 		{"post nothing", func(r *http.Request) { r.Method = "POST" },
 			"POST /path?q=1 HTTP/1.1\r\nHost: h.test\r\nContent-Length: 0\r\n\r\n", false},
 		{"post", func(r *http.Request) {
