@@ -19,24 +19,30 @@ type middlewareSpec interface {
 
 // middlewareKinds are the kinds that are served.
 var middlewareKinds = map[string]func() middlewareSpec{
-	"apiKey":         func() middlewareSpec { return new(apiKey) },
-	"basicAuth":      func() middlewareSpec { return new(basicAuth) },
-	"chain":          func() middlewareSpec { return new(chain) },
-	"headers":        func() middlewareSpec { return new(headers) },
-	"ipAllowList":    func() middlewareSpec { return new(ipAllowList) },
-	"rateLimit":      func() middlewareSpec { return new(rateLimit) },
-	"redirectScheme": func() middlewareSpec { return new(redirectScheme) },
-	"retry":          func() middlewareSpec { return new(retry) },
-	"stripPrefix":    func() middlewareSpec { return new(stripPrefix) },
+	"addPrefix":         func() middlewareSpec { return new(addPrefix) },
+	"apiKey":            func() middlewareSpec { return new(apiKey) },
+	"basicAuth":         func() middlewareSpec { return new(basicAuth) },
+	"chain":             func() middlewareSpec { return new(chain) },
+	"contentType":       func() middlewareSpec { return new(contentType) },
+	"encodedCharacters": func() middlewareSpec { return new(encodedCharacters) },
+	"headers":           func() middlewareSpec { return new(headers) },
+	"ipAllowList":       func() middlewareSpec { return new(ipAllowList) },
+	"ipWhiteList":       func() middlewareSpec { return new(ipWhiteList) },
+	"rateLimit":         func() middlewareSpec { return new(rateLimit) },
+	"redirectRegex":     func() middlewareSpec { return new(redirectRegex) },
+	"redirectScheme":    func() middlewareSpec { return new(redirectScheme) },
+	"replacePath":       func() middlewareSpec { return new(replacePath) },
+	"replacePathRegex":  func() middlewareSpec { return new(replacePathRegex) },
+	"retry":             func() middlewareSpec { return new(retry) },
+	"stripPrefix":       func() middlewareSpec { return new(stripPrefix) },
+	"stripPrefixRegex":  func() middlewareSpec { return new(stripPrefixRegex) },
 }
 
 // otherMiddlewares are the kinds that Traefik v3 documents and that are not served yet.
 var otherMiddlewares = []string{
-	"addPrefix", "appRoot", "authTLSPassCertificateToUpstream", "buffering", "circuitBreaker", "compress", "contentType",
-	"digestAuth", "encodedCharacters", "errors", "forwardAuth", "grpcWeb", "inFlightReq", "ipWhiteList",
-	"passTLSClientCert", "plugin", "redirectRegex", "replacePath", "replacePathRegex", "requestHeaderModifier",
-	"requestRedirect", "responseHeaderModifier", "rewriteTarget", "snippet", "stripPrefixRegex", "upstreamVHost",
-	"URLRewrite",
+	"appRoot", "authTLSPassCertificateToUpstream", "buffering", "circuitBreaker", "compress", "digestAuth", "errors",
+	"forwardAuth", "grpcWeb", "inFlightReq", "passTLSClientCert", "plugin", "requestHeaderModifier",
+	"requestRedirect", "responseHeaderModifier", "rewriteTarget", "snippet", "upstreamVHost", "URLRewrite",
 }
 
 // middleware is one entry of http.middlewares.
@@ -76,13 +82,16 @@ func decodeMiddleware(n *document.Node) (m middleware, mistakes []document.Mista
 			m.others = append(m.others, f)
 		default:
 			m.kind, m.spec = f.Name, spec
-			if f.Value.Kind != document.Null {
+			if f.Value.Kind != document.Null && !isTrue(f.Value) {
 				mistakes = append(mistakes, prefixed(f.Name, document.Decode(f.Value, spec))...)
 			}
 		}
 	}
 	return m, mistakes
 }
+
+// isTrue recognises what labels write for a middleware without options: "compress=true".
+func isTrue(n *document.Node) bool { return n.Kind == document.Scalar && n.Text == "true" }
 
 func newMiddleware(name string) middlewareSpec {
 	for kind, construct := range middlewareKinds {

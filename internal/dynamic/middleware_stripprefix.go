@@ -8,7 +8,7 @@ import (
 
 type stripPrefix struct {
 	Prefixes   []string `doc:"prefixes"`
-	ForceSlash *bool    `doc:"forceSlash"` // the path that remains begins with "/" in any case
+	ForceSlash *bool    `doc:"forceSlash"` // nil is true: an empty path becomes "/"
 }
 
 func (*stripPrefix) gaps() []gap { return nil }
@@ -22,8 +22,5 @@ func (s *stripPrefix) build(at place, m *model.Middleware) {
 			at.in("prefixes", i).invalid(`the prefix %q does not begin with "/"`, prefix)
 		}
 	}
-	if s.ForceSlash != nil && !*s.ForceSlash {
-		at.in("forceSlash").unsupported(ignored)
-	}
-	m.StripPrefix = &model.StripPrefix{Prefixes: s.Prefixes}
+	m.StripPrefix = &model.StripPrefix{Prefixes: s.Prefixes, KeepEmpty: s.ForceSlash != nil && !*s.ForceSlash}
 }

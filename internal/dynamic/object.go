@@ -170,6 +170,11 @@ func (p place) invalid(format string, args ...any) {
 
 func (p place) isBlamed() bool { return p.object.blames(p.field()) }
 
+// deprecated reports an old name that is served all the same.
+func (p place) deprecated(message string) {
+	p.object.report(model.Deprecated, p.field(), p.at(), message)
+}
+
 func (p place) unsupported(e effect) { p.object.unsupported(p.field(), p.at(), e) }
 
 // ref reads a reference to another object: "name" (of this source), "name@kind" or "name@kind/instance". What is none

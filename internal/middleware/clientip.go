@@ -5,26 +5,44 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+
+	"github.com/fairlead/fairlead/internal/model"
 )
 
 // clientIP finds the address that a request counts for. The zero value takes r.RemoteAddr.
 type clientIP struct {
+	bits     int            // > 0: of an IPv6 address, the first one of its network of this prefix length
 	depth    int            // > 0: this many from the right in X-Forwarded-For
 	excluded []netip.Prefix // else, if any: the first from the right in X-Forwarded-For that is not one of these
 }
 
-// newClientIP makes one of the depth and excluded of the middleware named kind.
-func newClientIP(kind string, depth int, excluded []string) (clientIP, error) {
-	if depth < 0 {
-		return clientIP{}, fieldError(kind+".ipStrategy.depth", "%d is negative; count from 1, the rightmost address", depth)
+// newClientIP makes what a definition of the middleware named kind asks for.
+func newClientIP(kind string, spec model.ClientAddress) (clientIP, error) {
+	if spec.Depth < 0 {
+		return clientIP{}, fieldError(kind+".ipStrategy.depth",
+			"%d is negative; count from 1, the rightmost address", spec.Depth)
 	}
-	prefixes, err := parsePrefixes(kind+".ipStrategy.excludedIPs", excluded)
-	return clientIP{depth, prefixes}, err
+	if spec.IPv6Subnet < 0 || spec.IPv6Subnet > 128 {
+		return clientIP{}, fieldError(kind+".ipStrategy.ipv6Subnet",
+			"%d is not a prefix length; use 1 to 128, or 0 for the whole address", spec.IPv6Subnet)
+	}
+	prefixes, err := parsePrefixes(kind+".ipStrategy.excludedIPs", spec.Excluded)
+	return clientIP{spec.IPv6Subnet, spec.Depth, prefixes}, err
 }
 
 // of returns the address without zone, IPv4 as IPv4. It is the zero Addr when the request does not say: then the client
 // must get what a stranger gets.
 func (c clientIP) of(r *http.Request) netip.Addr {
+	a := c.find(r)
+	if c.bits > 0 && a.Is6() {
+		if p, err := a.Prefix(c.bits); err == nil {
+			return p.Addr()
+		}
+	}
+	return a
+}
+
+func (c clientIP) find(r *http.Request) netip.Addr {
 	if c.depth == 0 && len(c.excluded) == 0 {
 		return parseAddr(r.RemoteAddr)
 	}

@@ -50,7 +50,8 @@ func (c *clients) take(client uint64, p pace) (wait time.Duration, ok bool) {
 	s.Lock()
 	defer s.Unlock()
 	due := s.due.at(client)
-	// Not in the past: who stayed away saves nothing up. Not further ahead than this pace allows: it may have been slower.
+	// Not in the past: who stayed away saves nothing up. Not further ahead than this pace allows: it may have been
+	// slower.
 	*due = min(max(*due, now), now+p.ahead+p.patience)
 	wait = max(0, *due+p.interval-p.ahead-now)
 	if wait > p.patience {

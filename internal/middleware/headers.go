@@ -1,10 +1,7 @@
 package middleware
 
 import (
-	"bufio"
-	"io"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 
@@ -41,9 +38,9 @@ func newHeaders(_ *Set, _ model.Ref, spec *model.Headers) (Func, error) {
 				next.ServeHTTP(w, r)
 				return
 			}
-			hw := &headersWriter{ResponseWriter: w, edits: response}
+			hw := &headWriter{ResponseWriter: w, editor: response}
 			next.ServeHTTP(hw, r)
-			hw.edit() // an answer without a body may be written when the handler has returned
+			hw.finish()
 		})
 	}, nil
 }
@@ -68,6 +65,8 @@ func newEdits(place string, fields map[string]string) (edits, error) {
 	return list, nil
 }
 
+func (list edits) editHead(h http.Header, _ int) { list.apply(h) }
+
 func (list edits) apply(h http.Header) {
 	if len(list) == 0 {
 		return
@@ -83,54 +82,3 @@ func (list edits) apply(h http.Header) {
 		h[e.name] = values[i : i+1 : i+1]
 	}
 }
-
-// headersWriter changes the answer's fields just before they are sent, when the service's are known.
-type headersWriter struct {
-	http.ResponseWriter
-	edits edits
-	done  bool
-}
-
-func (w *headersWriter) edit() {
-	if !w.done {
-		w.done = true
-		w.edits.apply(w.Header())
-	}
-}
-
-// WriteHeader leaves informational answers as they are, apart from 101, which is the last.
-func (w *headersWriter) WriteHeader(status int) {
-	if status >= 200 || status == http.StatusSwitchingProtocols {
-		w.edit()
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func (w *headersWriter) Write(p []byte) (int, error) {
-	w.edit()
-	return w.ResponseWriter.Write(p)
-}
-
-// ReadFrom lets the writer below copy in its own way, in the kernel if it can.
-func (w *headersWriter) ReadFrom(r io.Reader) (int64, error) {
-	w.edit()
-	return io.Copy(w.ResponseWriter, r)
-}
-
-// Flush is for those who do not use http.ResponseController.
-func (w *headersWriter) Flush() { _ = w.FlushError() }
-
-// FlushError sends what was written so far.
-func (w *headersWriter) FlushError() error {
-	w.edit()
-	return http.NewResponseController(w.ResponseWriter).Flush()
-}
-
-// Hijack hands over the connection; whoever takes it writes Header() himself.
-func (w *headersWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	w.edit()
-	return http.NewResponseController(w.ResponseWriter).Hijack()
-}
-
-// Unwrap gives http.ResponseController the rest: deadlines, full duplex.
-func (w *headersWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -16,7 +16,7 @@ func newIPAllowList(_ *Set, _ model.Ref, spec *model.IPAllowList) (Func, error) 
 	if err != nil {
 		return nil, err
 	}
-	client, err := newClientIP("ipAllowList", spec.Depth, spec.Excluded)
+	client, err := newClientIP("ipAllowList", spec.ClientAddress)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 
 func TestIPAllowList(t *testing.T) {
 	lan := []string{"10.0.0.0/8", "2001:db8::/32", "192.0.2.7", "::ffff:198.51.100.0/120"}
+	from := func(c model.ClientAddress) model.IPAllowList { return model.IPAllowList{Ranges: lan, ClientAddress: c} }
 	cases := map[string]struct {
 		spec   model.IPAllowList
 		remote string
@@ -28,43 +29,56 @@ func TestIPAllowList(t *testing.T) {
 		"the field means nothing by default": {
 			model.IPAllowList{Ranges: lan}, "203.0.113.1:55", []string{"10.1.1.1"}, 403,
 		},
-		"depth 1": {model.IPAllowList{Ranges: lan, Depth: 1}, "203.0.113.1:55", []string{"8.8.8.8, 10.1.1.1"}, 200},
+		"depth 1": {from(model.ClientAddress{Depth: 1}), "203.0.113.1:55", []string{"8.8.8.8, 10.1.1.1"}, 200},
 		"depth 1, a lie on the left": {
-			model.IPAllowList{Ranges: lan, Depth: 1}, "10.0.0.1:55", []string{"10.1.1.1, 8.8.8.8"}, 403,
+			from(model.ClientAddress{Depth: 1}), "10.0.0.1:55", []string{"10.1.1.1, 8.8.8.8"}, 403,
 		},
 		"depth 2 over lines": {
-			model.IPAllowList{Ranges: lan, Depth: 2}, "203.0.113.1:55", []string{"8.8.8.8 ,10.1.1.1", " 9.9.9.9"}, 200,
+			from(model.ClientAddress{Depth: 2}), "203.0.113.1:55", []string{"8.8.8.8 ,10.1.1.1", " 9.9.9.9"}, 200,
 		},
 		"depth with empty elements": {
-			model.IPAllowList{Ranges: lan, Depth: 2}, "203.0.113.1:55", []string{"10.1.1.1,,", ", 9.9.9.9,"}, 200,
+			from(model.ClientAddress{Depth: 2}), "203.0.113.1:55", []string{"10.1.1.1,,", ", 9.9.9.9,"}, 200,
 		},
-		"depth beyond the list": {model.IPAllowList{Ranges: lan, Depth: 3}, "10.0.0.1:55", []string{"10.1.1.1"}, 403},
+		"depth beyond the list": {from(model.ClientAddress{Depth: 3}), "10.0.0.1:55", []string{"10.1.1.1"}, 403},
 		"depth without the field": {
-			model.IPAllowList{Ranges: lan, Depth: 1}, "10.0.0.1:55", nil, 403,
+			from(model.ClientAddress{Depth: 1}), "10.0.0.1:55", nil, 403,
 		},
 		"depth with ports": {
-			model.IPAllowList{Ranges: lan, Depth: 1}, "203.0.113.1:55", []string{"[2001:db8::5]:443"}, 200,
+			from(model.ClientAddress{Depth: 1}), "203.0.113.1:55", []string{"[2001:db8::5]:443"}, 200,
 		},
 		"depth with a zone": {
-			model.IPAllowList{Ranges: []string{"fe80::/10"}, Depth: 1}, "203.0.113.1:55", []string{"fe80::1%eth0"}, 200,
+			model.IPAllowList{Ranges: []string{"fe80::/10"}, ClientAddress: model.ClientAddress{Depth: 1}}, "203.0.113.1:55",
+			[]string{"fe80::1%eth0"}, 200,
 		},
 		"excluded": {
-			model.IPAllowList{Ranges: lan, Excluded: []string{"172.16.0.0/12"}}, "203.0.113.1:55",
+			from(model.ClientAddress{Excluded: []string{"172.16.0.0/12"}}), "203.0.113.1:55",
 			[]string{"8.8.8.8, 10.1.1.1, 172.16.0.1, 172.16.0.2"}, 200,
 		},
 		"excluded, a lie on the left": {
-			model.IPAllowList{Ranges: lan, Excluded: []string{"172.16.0.0/12"}}, "203.0.113.1:55",
+			from(model.ClientAddress{Excluded: []string{"172.16.0.0/12"}}), "203.0.113.1:55",
 			[]string{"10.1.1.1, 8.8.8.8, 172.16.0.2"}, 403,
 		},
 		"excluded, all of them": {
-			model.IPAllowList{Ranges: lan, Excluded: []string{"10.0.0.0/8"}}, "10.0.0.1:55", []string{"10.1.1.1"}, 403,
+			from(model.ClientAddress{Excluded: []string{"10.0.0.0/8"}}), "10.0.0.1:55", []string{"10.1.1.1"}, 403,
 		},
 		"excluded, something else": {
-			model.IPAllowList{Ranges: lan, Excluded: []string{"10.0.0.0/8"}}, "10.0.0.1:55",
+			from(model.ClientAddress{Excluded: []string{"10.0.0.0/8"}}), "10.0.0.1:55",
 			[]string{"192.0.2.7, unknown, 10.1.1.1"}, 403,
 		},
+		"IPv6 subnet": {
+			model.IPAllowList{Ranges: []string{"2001:db8::"}, ClientAddress: model.ClientAddress{IPv6Subnet: 64}},
+			"[2001:db8::abcd]:55", nil, 200,
+		},
+		"IPv6 subnet, another": {
+			model.IPAllowList{Ranges: []string{"2001:db8::"}, ClientAddress: model.ClientAddress{IPv6Subnet: 64}},
+			"[2001:db8:0:1::abcd]:55", nil, 403,
+		},
+		"IPv6 subnet by depth": {
+			model.IPAllowList{Ranges: []string{"2001:db8::"}, ClientAddress: model.ClientAddress{Depth: 1, IPv6Subnet: 64}},
+			"10.0.0.1:55", []string{"2001:db8::abcd"}, 200,
+		},
 		"depth goes before excluded": {
-			model.IPAllowList{Ranges: lan, Depth: 1, Excluded: []string{"10.0.0.0/8"}}, "203.0.113.1:55",
+			from(model.ClientAddress{Depth: 1, Excluded: []string{"10.0.0.0/8"}}), "203.0.113.1:55",
 			[]string{"8.8.8.8, 10.1.1.1"}, 200,
 		},
 	}

@@ -1,12 +1,9 @@
 package middleware
 
 import (
-	"fmt"
-	"hash/maphash"
 	"math"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/model"
@@ -20,7 +17,7 @@ func newRateLimit(s *Set, ref model.Ref, spec *model.RateLimit) (Func, error) {
 	if err != nil {
 		return nil, err
 	}
-	client, err := newClientKey(spec)
+	client, err := newClientKey("rateLimit.sourceCriterion", spec.Criterion)
 	if err != nil {
 		return nil, err
 	}
@@ -84,56 +81,4 @@ func newPace(spec *model.RateLimit) (pace, error) {
 		ahead = interval * time.Duration(burst)
 	}
 	return pace{interval: interval, ahead: ahead, patience: min(interval/2, 500*time.Millisecond)}, nil
-}
-
-// clientKey says what counts as one client: a field, the host, or the address.
-type clientKey struct {
-	header string
-	host   bool
-	ip     clientIP
-	bits   int // of an IPv6 address; 0: all
-}
-
-func newClientKey(spec *model.RateLimit) (clientKey, error) {
-	byIP := spec.Depth != 0 || len(spec.Excluded) > 0
-	if spec.ByHeader != "" && (spec.ByHost || byIP) || spec.ByHost && byIP {
-		return clientKey{}, fieldError("rateLimit.sourceCriterion",
-			"has several of requestHeaderName, requestHost and ipStrategy; keep one")
-	}
-	if spec.IPv6Subnet < 0 || spec.IPv6Subnet > 128 {
-		return clientKey{}, fieldError("rateLimit.sourceCriterion.ipStrategy.ipv6Subnet",
-			"%d is not a prefix length; use 1 to 128, or 0 for the whole address", spec.IPv6Subnet)
-	}
-	ip, err := newClientIP("rateLimit.sourceCriterion", spec.Depth, spec.Excluded)
-	if err != nil {
-		return clientKey{}, err
-	}
-	k := clientKey{host: spec.ByHost, ip: ip, bits: spec.IPv6Subnet}
-	if spec.ByHeader != "" {
-		k.header, err = fieldName("rateLimit.sourceCriterion.requestHeaderName", spec.ByHeader)
-		k.host = k.header == "Host"
-	}
-	return k, err
-}
-
-// counts names what k counts: equal texts, equal clients.
-func (k clientKey) counts() string { return fmt.Sprint(k.header, k.host, k.ip, k.bits) }
-
-// of returns the client's number. It is a keyed hash: a client cannot choose to be counted as another, and a long field
-// takes no more memory than a short one.
-func (k clientKey) of(seed maphash.Seed, r *http.Request) uint64 {
-	switch {
-	case k.host:
-		return maphash.String(seed, strings.ToLower(hostOnly(r.Host)))
-	case k.header != "":
-		return maphash.String(seed, r.Header.Get(k.header))
-	}
-	a := k.ip.of(r)
-	if k.bits > 0 && a.Is6() {
-		if p, err := a.Prefix(k.bits); err == nil {
-			a = p.Addr()
-		}
-	}
-	b := a.As16()
-	return maphash.Bytes(seed, b[:])
 }

@@ -76,46 +76,51 @@ func TestRateLimitInTime(t *testing.T) {
 }
 
 func TestRateLimitClients(t *testing.T) {
+	byAddr := func(c model.ClientAddress) model.Criterion { return model.Criterion{ClientAddress: c} }
 	cases := map[string]struct {
-		spec model.RateLimit
+		spec model.Criterion
 		a, b *http.Request
 		same bool
 	}{
-		"one address, two ports": {model.RateLimit{}, from("10.0.0.1:5"), from("10.0.0.1:6"), true},
-		"two addresses":          {model.RateLimit{}, from("10.0.0.1:5"), from("10.0.0.2:5"), false},
-		"IPv4 as IPv6":           {model.RateLimit{}, from("10.0.0.1:5"), from("[::ffff:10.0.0.1]:5"), true},
+		"one address, two ports": {model.Criterion{}, from("10.0.0.1:5"), from("10.0.0.1:6"), true},
+		"two addresses":          {model.Criterion{}, from("10.0.0.1:5"), from("10.0.0.2:5"), false},
+		"IPv4 as IPv6":           {model.Criterion{}, from("10.0.0.1:5"), from("[::ffff:10.0.0.1]:5"), true},
 		"a lie in the field": {
-			model.RateLimit{}, from("10.0.0.1:5", "X-Forwarded-For: 1.1.1.1"), from("10.0.0.1:5", "X-Forwarded-For: 2.2.2.2"),
+			model.Criterion{}, from("10.0.0.1:5", "X-Forwarded-For: 1.1.1.1"), from("10.0.0.1:5", "X-Forwarded-For: 2.2.2.2"),
 			true,
 		},
-		"IPv6, whole address": {model.RateLimit{}, from("[2001:db8::1]:5"), from("[2001:db8::2]:5"), false},
+		"IPv6, whole address": {model.Criterion{}, from("[2001:db8::1]:5"), from("[2001:db8::2]:5"), false},
 		"IPv6 subnet": {
-			model.RateLimit{IPv6Subnet: 64}, from("[2001:db8::1]:5"), from("[2001:db8::2]:5"), true,
+			byAddr(model.ClientAddress{IPv6Subnet: 64}), from("[2001:db8::1]:5"), from("[2001:db8::2]:5"), true,
 		},
 		"other IPv6 subnet": {
-			model.RateLimit{IPv6Subnet: 64}, from("[2001:db8::1]:5"), from("[2001:db8:0:1::1]:5"), false,
+			byAddr(model.ClientAddress{IPv6Subnet: 64}), from("[2001:db8::1]:5"), from("[2001:db8:0:1::1]:5"), false,
 		},
-		"IPv6 subnet leaves IPv4": {model.RateLimit{IPv6Subnet: 8}, from("10.0.0.1:5"), from("10.0.0.2:5"), false},
+		"IPv6 subnet leaves IPv4": {
+			byAddr(model.ClientAddress{IPv6Subnet: 8}), from("10.0.0.1:5"), from("10.0.0.2:5"), false,
+		},
 		"depth": {
-			model.RateLimit{Depth: 1}, from("10.0.0.1:5", "X-Forwarded-For: 1.1.1.1"),
+			byAddr(model.ClientAddress{Depth: 1}), from("10.0.0.1:5", "X-Forwarded-For: 1.1.1.1"),
 			from("10.0.0.1:5", "X-Forwarded-For: 2.2.2.2"), false,
 		},
-		"no address is one client": {model.RateLimit{Depth: 1}, from("10.0.0.1:5"), from("10.0.0.2:5"), true},
+		"no address is one client": {
+			byAddr(model.ClientAddress{Depth: 1}), from("10.0.0.1:5"), from("10.0.0.2:5"), true,
+		},
 		"field": {
-			model.RateLimit{ByHeader: "x-user"}, from("10.0.0.1:5", "X-User: a"), from("10.0.0.2:5", "X-User: a"), true,
+			model.Criterion{ByHeader: "x-user"}, from("10.0.0.1:5", "X-User: a"), from("10.0.0.2:5", "X-User: a"), true,
 		},
 		"other field": {
-			model.RateLimit{ByHeader: "x-user"}, from("10.0.0.1:5", "X-User: a"), from("10.0.0.1:5", "X-User: b"), false,
+			model.Criterion{ByHeader: "x-user"}, from("10.0.0.1:5", "X-User: a"), from("10.0.0.1:5", "X-User: b"), false,
 		},
-		"no field is one client": {model.RateLimit{ByHeader: "x-user"}, from("10.0.0.1:5"), from("10.0.0.2:5"), true},
-		"host":                   {model.RateLimit{ByHost: true}, onHost("a.example"), onHost("b.example"), false},
-		"host in other letters":  {model.RateLimit{ByHost: true}, onHost("a.example"), onHost("A.Example:80"), true},
-		"host by field name":     {model.RateLimit{ByHeader: "Host"}, onHost("a.example"), onHost("b.example"), false},
+		"no field is one client": {model.Criterion{ByHeader: "x-user"}, from("10.0.0.1:5"), from("10.0.0.2:5"), true},
+		"host":                   {model.Criterion{ByHost: true}, onHost("a.example"), onHost("b.example"), false},
+		"host in other letters":  {model.Criterion{ByHost: true}, onHost("a.example"), onHost("A.Example:80"), true},
+		"host by field name":     {model.Criterion{ByHeader: "Host"}, onHost("a.example"), onHost("b.example"), false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			c.spec.Average, c.spec.Period = 1, time.Hour
-			f := build(t, NewSet(Options{}), model.Middleware{RateLimit: &c.spec})
+			spec := model.RateLimit{Average: 1, Period: time.Hour, Criterion: c.spec}
+			f := build(t, NewSet(Options{}), model.Middleware{RateLimit: &spec})
 			first, _ := exchange(f, c.a)
 			second, _ := exchange(f, c.b)
 			if first.Code != 200 || (second.Code == 429) != c.same {
@@ -153,15 +158,19 @@ func TestRateLimitSurvivesRebuild(t *testing.T) {
 		check("faster, later", status(faster), 200)
 		check("larger burst applies at once", status(model.RateLimit{Average: 2, Burst: 5}), 200)
 		check("back to hourly", status(hourly), 429)
+		hourlyBy := func(c model.Criterion) model.RateLimit {
+			return model.RateLimit{Average: 1, Period: time.Hour, Criterion: c}
+		}
 		byField := func(name string) int {
-			f := build(t, s, model.Middleware{RateLimit: &model.RateLimit{Average: 1, Period: time.Hour, ByHeader: name}})
+			spec := hourlyBy(model.Criterion{ByHeader: name})
+			f := build(t, s, model.Middleware{RateLimit: &spec})
 			w, _ := exchange(f, from("10.0.0.1:5", "X-A: v", "X-B: v"))
 			return w.Code
 		}
 		check("by field", byField("X-A"), 200)
 		check("by field again", byField("X-A"), 429)
 		check("an equal value of another field is another client", byField("X-B"), 200)
-		check("other clients are counted anew", status(model.RateLimit{Average: 1, Period: time.Hour, ByHost: true}), 200)
+		check("other clients are counted anew", status(hourlyBy(model.Criterion{ByHost: true})), 200)
 		check("another middleware has its own", func() int {
 			m := named(model.Middleware{RateLimit: &hourly})
 			m.Source = "docker"

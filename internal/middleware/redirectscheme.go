@@ -45,10 +45,7 @@ func newRedirectScheme(_ *Set, _ model.Ref, spec *model.RedirectScheme) (Func, e
 				refuse(w, http.StatusBadRequest, "bad_host")
 				return
 			}
-			setReason(w, "redirected")
-			status := redirectStatus(r.Method, spec.Permanent)
-			w.Header().Set("Location", location)
-			http.Error(w, http.StatusText(status), status)
+			redirect(w, r, location, spec.Permanent)
 		})
 	}, nil
 }
@@ -81,6 +78,12 @@ func pathAndQuery(r *http.Request) string {
 		return "/"
 	}
 	return uri
+}
+
+func redirect(w http.ResponseWriter, r *http.Request, location string, permanent bool) {
+	status := redirectStatus(r.Method, permanent)
+	w.Header().Set("Location", location)
+	refuse(w, status, "redirected")
 }
 
 func redirectStatus(method string, permanent bool) int {

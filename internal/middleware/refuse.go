@@ -5,8 +5,8 @@ import "net/http"
 // ReasonSetter is a ResponseWriter that wants to know why an answer did not come from a service, for the access log and
 // the metrics. It may be wrapped, if the wrappers have Unwrap as [http.ResponseController] wants it.
 type ReasonSetter interface {
-	// SetReason takes one of a fixed list of words: "refused_by_apiKey", "refused_by_basicAuth", "refused_by_ipAllowList",
-	// "refused_by_rateLimit", "redirected", "bad_host".
+	// SetReason takes one of a fixed list of words: "refused_by_" and the kind of the middleware, "redirected",
+	// "bad_host", "bad_path".
 	SetReason(reason string)
 }
 

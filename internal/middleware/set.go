@@ -16,15 +16,25 @@ type Func = func(next http.Handler) http.Handler
 
 // kinds lists the middlewares.
 var kinds = []kind{
+	of("addPrefix", func(m *model.Middleware) *model.AddPrefix { return m.AddPrefix }, newAddPrefix),
 	of("apiKey", func(m *model.Middleware) *model.APIKey { return m.APIKey }, newAPIKey),
 	of("basicAuth", func(m *model.Middleware) *model.BasicAuth { return m.BasicAuth }, newBasicAuth),
 	of("chain", func(m *model.Middleware) *model.Chain { return m.Chain }, newChain),
+	of("contentType", func(m *model.Middleware) *model.ContentType { return m.ContentType }, newContentType),
+	of("encodedCharacters", func(m *model.Middleware) *model.EncodedCharacters { return m.EncodedCharacters },
+		newEncodedCharacters),
 	of("headers", func(m *model.Middleware) *model.Headers { return m.Headers }, newHeaders),
 	of("ipAllowList", func(m *model.Middleware) *model.IPAllowList { return m.IPAllowList }, newIPAllowList),
 	of("rateLimit", func(m *model.Middleware) *model.RateLimit { return m.RateLimit }, newRateLimit),
+	of("redirectRegex", func(m *model.Middleware) *model.RedirectRegex { return m.RedirectRegex }, newRedirectRegex),
 	of("redirectScheme", func(m *model.Middleware) *model.RedirectScheme { return m.RedirectScheme }, newRedirectScheme),
+	of("replacePath", func(m *model.Middleware) *model.ReplacePath { return m.ReplacePath }, newReplacePath),
+	of("replacePathRegex", func(m *model.Middleware) *model.ReplacePathRegex { return m.ReplacePathRegex },
+		newReplacePathRegex),
 	of("retry", func(m *model.Middleware) *model.Retry { return m.Retry }, newRetry),
 	of("stripPrefix", func(m *model.Middleware) *model.StripPrefix { return m.StripPrefix }, newStripPrefix),
+	of("stripPrefixRegex", func(m *model.Middleware) *model.StripPrefixRegex { return m.StripPrefixRegex },
+		newStripPrefixRegex),
 }
 
 // kind is one line of the table. build reports false when m is of another kind.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -151,24 +152,45 @@ func TestBuildSaysWhatIsWrong(t *testing.T) {
 			"ipAllowList.rejectStatusCode: 99",
 		},
 		"ipAllowList depth": {
-			model.Middleware{IPAllowList: &model.IPAllowList{Ranges: []string{"::1"}, Depth: -1}},
+			model.Middleware{IPAllowList: &model.IPAllowList{
+				Ranges: []string{"::1"}, ClientAddress: model.ClientAddress{Depth: -1},
+			}},
 			"ipAllowList.ipStrategy.depth: -1",
 		},
 		"ipAllowList excluded": {
-			model.Middleware{IPAllowList: &model.IPAllowList{Ranges: []string{"::1"}, Excluded: []string{"x"}}},
+			model.Middleware{IPAllowList: &model.IPAllowList{
+				Ranges: []string{"::1"}, ClientAddress: model.ClientAddress{Excluded: []string{"x"}},
+			}},
 			`ipAllowList.ipStrategy.excludedIPs[0]: "x"`,
 		},
 		"rateLimit average": {model.Middleware{RateLimit: &model.RateLimit{Average: -1}}, "rateLimit.average: -1"},
 		"rateLimit period":  {model.Middleware{RateLimit: &model.RateLimit{Period: -1}}, "rateLimit.period: -1ns"},
 		"rateLimit burst":   {model.Middleware{RateLimit: &model.RateLimit{Burst: -1}}, "rateLimit.burst: -1"},
 		"rateLimit source": {
-			model.Middleware{RateLimit: &model.RateLimit{ByHeader: "X-User", ByHost: true}},
+			model.Middleware{RateLimit: &model.RateLimit{Criterion: model.Criterion{ByHeader: "X-User", ByHost: true}}},
 			"rateLimit.sourceCriterion: has several",
 		},
 		"rateLimit subnet": {
-			model.Middleware{RateLimit: &model.RateLimit{IPv6Subnet: 129}},
+			model.Middleware{RateLimit: &model.RateLimit{
+				Criterion: model.Criterion{ClientAddress: model.ClientAddress{IPv6Subnet: 129}},
+			}},
 			"rateLimit.sourceCriterion.ipStrategy.ipv6Subnet: 129",
 		},
+		"addPrefix empty": {model.Middleware{AddPrefix: &model.AddPrefix{}}, "addPrefix.prefix: is empty"},
+		"replacePath empty": {
+			model.Middleware{ReplacePath: &model.ReplacePath{}}, "replacePath.path: is empty",
+		},
+		"replacePath escape": {
+			model.Middleware{ReplacePath: &model.ReplacePath{Path: "/%2"}}, `replacePath.path: "/%2" has a percent sign`,
+		},
+		"replacePathRegex": {
+			model.Middleware{ReplacePathRegex: &model.ReplacePathRegex{Regex: "("}}, "replacePathRegex.regex: ",
+		},
+		"stripPrefixRegex": {
+			model.Middleware{StripPrefixRegex: &model.StripPrefixRegex{Regex: []string{"a", "("}}},
+			"stripPrefixRegex.regex[1]: ",
+		},
+		"redirectRegex": {model.Middleware{RedirectRegex: &model.RedirectRegex{Regex: "("}}, "redirectRegex.regex: "},
 		"redirectScheme scheme": {
 			model.Middleware{RedirectScheme: &model.RedirectScheme{Scheme: "https://"}}, `redirectScheme.scheme: "https://"`,
 		},
@@ -209,11 +231,18 @@ func TestRetryAddsNothing(t *testing.T) {
 }
 
 func TestEveryDefinitionIsInTheTable(t *testing.T) {
-	all := named(model.Middleware{
-		APIKey: &model.APIKey{}, BasicAuth: &model.BasicAuth{}, Chain: &model.Chain{}, Headers: &model.Headers{},
-		IPAllowList: &model.IPAllowList{}, RateLimit: &model.RateLimit{}, RedirectScheme: &model.RedirectScheme{},
-		Retry: &model.Retry{}, StripPrefix: &model.StripPrefix{},
-	})
+	all := named(model.Middleware{})
+	fields := reflect.ValueOf(all).Elem()
+	definitions := 0
+	for i := range fields.NumField() {
+		if f := fields.Field(i); f.Kind() == reflect.Pointer {
+			f.Set(reflect.New(f.Type().Elem()))
+			definitions++
+		}
+	}
+	if len(kinds) != definitions {
+		t.Errorf("%d kinds, %d definitions", len(kinds), definitions)
+	}
 	var names []string
 	for _, k := range kinds {
 		if _, ok, _ := k.build(NewSet(Options{}), all); !ok {
@@ -221,7 +250,8 @@ func TestEveryDefinitionIsInTheTable(t *testing.T) {
 		}
 		names = append(names, k.name)
 	}
-	if !slices.IsSorted(names) {
+	byLetters := func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }
+	if !slices.IsSortedFunc(names, byLetters) {
 		t.Errorf("kinds are not sorted: %v", names)
 	}
 }
@@ -301,7 +331,8 @@ func BenchmarkMiddleware(b *testing.B) {
 		{"headersResponse", model.Middleware{Headers: &model.Headers{Response: map[string]string{"X-A": "1"}}}, nil},
 		{"ipAllowList", model.Middleware{IPAllowList: &model.IPAllowList{
 			Ranges: []string{"10.0.0.0/8", "192.0.2.0/24"}}}, nil},
-		{"ipAllowListDepth", model.Middleware{IPAllowList: &model.IPAllowList{Ranges: []string{"10.0.0.0/8"}, Depth: 2}},
+		{"ipAllowListDepth", model.Middleware{IPAllowList: &model.IPAllowList{
+			Ranges: []string{"10.0.0.0/8"}, ClientAddress: model.ClientAddress{Depth: 2}}},
 			[]string{"X-Forwarded-For: 10.1.1.1, 10.1.1.2"}},
 		{"rateLimit", model.Middleware{RateLimit: &model.RateLimit{Average: 1000, Burst: 1 << 40}}, nil},
 		{"redirectScheme", model.Middleware{RedirectScheme: &model.RedirectScheme{Scheme: "http"}}, nil},

@@ -20,8 +20,8 @@ func newStripPrefix(_ *Set, _ model.Ref, spec *model.StripPrefix) (Func, error) 
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			for _, p := range prefixes {
 				if strings.HasPrefix(r.URL.Path, p) {
-					strip(r, p)
-					break
+					serveWithout(w, r, len(p), spec.KeepEmpty, next)
+					return
 				}
 			}
 			next.ServeHTTP(w, r)
@@ -29,21 +29,22 @@ func newStripPrefix(_ *Set, _ model.Ref, spec *model.StripPrefix) (Func, error) 
 	}, nil
 }
 
-func strip(r *http.Request, prefix string) {
-	path, raw := r.URL.Path[len(prefix):], cutEncoded(r.URL.RawPath, len(prefix))
+// serveWithout removes the first n bytes of the path, and tells the service.
+func serveWithout(w http.ResponseWriter, r *http.Request, n int, keepEmpty bool, next http.Handler) {
+	path, raw := r.URL.Path[n:], cutEncoded(r.URL.RawPath, n)
 	switch {
+	case path == "" && keepEmpty:
 	case !strings.HasPrefix(path, "/"):
 		path, raw = "/"+path, "/"+raw
 	case strings.HasPrefix(raw, "%"): // the slash that the path begins with was escaped
 		raw = "/" + cutEncoded(raw, 1)
 	}
-	if r.URL.RawPath != "" {
-		r.URL.RawPath = raw
+	if r.URL.RawPath == "" {
+		raw = ""
 	}
-	r.URL.Path = path
-	r.RequestURI = r.URL.RequestURI()
 	// Added, not set: an edge may have removed a prefix before. Those of strangers never come this far.
-	r.Header.Add("X-Forwarded-Prefix", prefix)
+	r.Header.Add("X-Forwarded-Prefix", r.URL.Path[:n])
+	serveAt(w, r, path, raw, next)
 }
 
 // cutEncoded removes n bytes, as they are when decoded, from the front of a percent-encoded path.

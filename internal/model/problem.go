@@ -46,6 +46,7 @@ const (
 	InvalidRule       Code = "invalid_rule"       // the rule cannot be understood; the route is not served
 	UnknownField      Code = "unknown_field"      // no such key; a route with one, or with such a middleware, answers 503
 	Unsupported       Code = "unsupported"        // known, but not served by this version; see the message for the effect
+	Deprecated        Code = "deprecated"         // an old name of the format, served under its new one
 	UnknownService    Code = "unknown_service"    // the route answers 503
 	UnknownMiddleware Code = "unknown_middleware" // the route answers 503: without it, it might be open to all
 	UnknownEntryPoint Code = "unknown_entry_point"

@@ -17,8 +17,8 @@ type Route struct {
 	Backends    []Backend `json:"backends"`
 	Timeouts    Timeouts  `json:"timeouts,omitzero"`
 	Export      Export    `json:"export,omitzero"`
-	// Broken says that a part of the definition could not be understood, which may have been what protects the route. It
-	// takes its requests, so that no broader route gets them, and answers 503.
+	// Broken says that a part of the definition could not be understood, which may have been what protects the route.
+	// It takes its requests, so that no broader route gets them, and answers 503.
 	Broken bool `json:"broken,omitempty"`
 	// Since is when the claim to the rule was first seen (routes of a link; kept across restarts). Zero: always ours.
 	Since time.Time `json:"since,omitzero"`

@@ -63,7 +63,8 @@ type Backend struct {
 type Balance struct {
 	// Picker chooses a host inside one cluster. "" means [P2C].
 	Picker Picker `json:"picker,omitempty"`
-	// Shares says which part each cluster gets, sorted by Cluster. A cluster that is not named has tier 0 and weight 100.
+	// Shares says which part each cluster gets, sorted by Cluster. A cluster that is not named has tier 0 and weight
+	// 100.
 	Shares []Share `json:"shares,omitempty"`
 	// Spill is the healthy part of a tier, in percent, below which requests overflow to the next tier. Zero: 70.
 	Spill int `json:"spill,omitempty"`

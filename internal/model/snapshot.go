@@ -10,14 +10,15 @@ import (
 type Snapshot struct {
 	// Source is who says it; "" when merged.
 	Source Source `json:"source,omitempty"`
-	// Version grows with every change of this source (or of the catalog), from 1. It orders; it does not survive restarts.
+	// Version grows with every change of this source (or of the catalog), from 1. It orders; it does not survive
+	// restarts.
 	Version     uint64        `json:"version"`
 	Services    []*Service    `json:"services,omitempty"`    // sorted by Ref, each once
 	Routes      []*Route      `json:"routes,omitempty"`      // sorted by Ref, each once
 	Middlewares []*Middleware `json:"middlewares,omitempty"` // sorted by Ref, each once
 	Problems    []Problem     `json:"problems,omitempty"`    // sorted
-	// Order is the precedence of the sources, first wins; those it does not name come after all that it names, as equals.
-	// Merged snapshots only.
+	// Order is the precedence of the sources, first wins; those it does not name come after all that it names, as
+	// equals. Merged snapshots only.
 	Order []Source `json:"order,omitempty"`
 }
 

@@ -1,0 +1,31 @@
+package dynamic
+
+import (
+	"regexp"
+	"strings"
+)
+
+// requestPath checks a path that a request is to have. As in Traefik, the slash that it begins with may be left out.
+func (p place) requestPath(s string) string {
+	s = strings.TrimSpace(s)
+	switch err := plain(s); {
+	case s == "":
+		p.invalid("the path is empty")
+	case err != nil:
+		p.invalid("%s", err)
+	case s[0] != '/':
+		return "/" + s
+	}
+	return s
+}
+
+// regex checks a regular expression of Go's syntax.
+func (p place) regex(s string) string {
+	s = strings.TrimSpace(s)
+	if _, err := regexp.Compile(s); err != nil {
+		p.invalid("this is no regular expression: %s", err)
+	} else if s == "" {
+		p.invalid("the regular expression is empty")
+	}
+	return s
+}
