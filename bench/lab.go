@@ -1,0 +1,235 @@
+//go:build linux
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// lab is where it all runs: a folder, the service, and the proxies that are up.
+type lab struct {
+	dir     string
+	cores   cores
+	files   uint64
+	service *process
+	port    int
+	up      map[string]*instance // by site and name of the proxy
+	started []*instance          // everything to be stopped
+}
+
+// instance is a proxy that serves a site.
+type instance struct {
+	proxy
+	*process
+	site   site
+	scrape float64 // how many objects its metrics allocate when they are asked for
+}
+
+// openLab makes the folder and starts the service, which is this program itself.
+func openLab(ctx context.Context, dir string) (*lab, error) {
+	c, err := findCores()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.leave(); err != nil {
+		return nil, err
+	}
+	files, err := raiseFiles()
+	if err != nil {
+		return nil, err
+	}
+	if err := writeCertificate(dir); err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding this program: %w", err)
+	}
+	l := &lab{dir: dir, cores: c, files: files, up: make(map[string]*instance)}
+	if l.service, err = startProcess(dir, []string{serviceVariable + "=1", "GOMAXPROCS=1"}, self); err != nil {
+		return nil, err
+	}
+	err = until(ctx, 5*time.Second, func() (err error) {
+		l.port, err = strconv.Atoi(l.service.output.String())
+		return err
+	})
+	if err != nil {
+		l.close()
+		return nil, fmt.Errorf("starting the service: %w: %s", err, &l.service.output)
+	}
+	return l, nil
+}
+
+// close stops everything.
+func (l *lab) close() {
+	for _, i := range l.started {
+		i.stop()
+	}
+	l.service.stop()
+}
+
+// bring returns the proxy serving a site of that kind, started if it is not up yet.
+func (l *lab) bring(ctx context.Context, p proxy, kind string) (*instance, error) {
+	key := kind + "/" + p.name
+	if i := l.up[key]; i != nil {
+		return i, nil
+	}
+	i, err := l.start(ctx, p, kind)
+	if err != nil {
+		return nil, err
+	}
+	l.up[key] = i
+	return i, nil
+}
+
+// start starts a proxy and returns when it serves.
+func (l *lab) start(ctx context.Context, p proxy, kind string) (*instance, error) {
+	addresses, err := freePorts(4)
+	if err != nil {
+		return nil, err
+	}
+	s := newSite(kind, l.port)
+	s.HTTP, s.HTTPS, s.H2C, s.Admin = addresses[0], addresses[1], addresses[2], addresses[3]
+	s.Dir = filepath.Join(l.dir, fmt.Sprintf("%s-%s-%d", kind, p.name, len(l.started)))
+	s.Cert, s.Key = filepath.Join(l.dir, "cert.pem"), filepath.Join(l.dir, "key.pem")
+	s.Both, s.Files = filepath.Join(l.dir, "both.pem"), l.files
+	if err := write(p, s, nil); err != nil {
+		return nil, err
+	}
+	i := &instance{proxy: p, site: s}
+	err = l.cores.onProxies(func() (err error) {
+		i.process, err = startProcess(s.Dir, p.env, p.binary, p.args(s)...)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.started = append(l.started, i)
+	if err := i.ready(ctx); err != nil {
+		return nil, err
+	}
+	first, err := i.mallocs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	second, err := i.mallocs(ctx)
+	i.scrape = second - first
+	return i, err
+}
+
+// write writes the proxy's files that differ from those of before.
+func write(p proxy, s site, before map[string][]byte) error {
+	contents, err := p.configuration(s)
+	if err != nil {
+		return err
+	}
+	for name, content := range contents {
+		if before != nil && bytes.Equal(before[name], content) {
+			continue
+		}
+		path := filepath.Join(s.Dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return fmt.Errorf("making a folder: %w", err)
+		}
+		// Whole, or not at all: some watch.
+		if err := os.WriteFile(path+".new", content, 0o600); err != nil {
+			return fmt.Errorf("writing a configuration: %w", err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			return fmt.Errorf("putting a configuration in place: %w", err)
+		}
+	}
+	return nil
+}
+
+// ready waits until the proxy serves its last route, and checks that it does its work.
+func (i *instance) ready(ctx context.Context) error {
+	last := i.site.Routes[len(i.site.Routes)-1].Host
+	var head string
+	err := until(ctx, time.Minute, func() (err error) {
+		select {
+		case <-i.ended:
+			return errEnded
+		default:
+		}
+		head, err = get(ctx, i.site.HTTP, last, "/head")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("starting %s: %w: %s", i.name, err, &i.output)
+	}
+	for _, field := range []string{"host: " + last, "x-forwarded-for: 127.0.0.1", "x-forwarded-proto: http"} {
+		if !strings.Contains(strings.ToLower(head), "\r\n"+field+"\r\n") {
+			return fmt.Errorf("%s does not send %q, so it does less than the others; it sends\n%s", i.name, field, head)
+		}
+	}
+	return nil
+}
+
+// errEnded ends waiting for a process.
+var errEnded = errors.New("it has ended")
+
+// get returns the body of an answer with the status 200, over a new connection.
+func get(ctx context.Context, address, host, path string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
+	if err != nil {
+		return "", err
+	}
+	request.Host = host
+	transport := &http.Transport{DisableKeepAlives: true, DialContext: new(net.Dialer).DialContext}
+	answer, err := transport.RoundTrip(request)
+	if err != nil {
+		return "", err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err == nil && answer.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s answered %s", address, answer.Status)
+	}
+	return string(body), err
+}
+
+// reread makes the proxy read its files again.
+func (i *instance) reread(ctx context.Context) error {
+	switch {
+	case i.hup:
+		return i.cmd.Process.Signal(syscall.SIGHUP)
+	case i.usr2:
+		return i.cmd.Process.Signal(syscall.SIGUSR2)
+	case i.reload != nil:
+		_, err := run(ctx, i.binary, i.reload(i.site)...)
+		return err
+	}
+	return nil
+}
+
+// until tries until it succeeds, the time is over, or it is hopeless.
+func until(ctx context.Context, limit time.Duration, try func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		err := try()
+		if err == nil || errors.Is(err, errEnded) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
