@@ -32,7 +32,13 @@ func newCopier() *copier {
 
 // readSmall replaces the body of a small answer of known length by its bytes. Its error means that the answer is
 // broken.
-func readSmall(answer *http.Response) error {
+func readSmall(answer *http.Response, method string) error {
+	if method == http.MethodHead || answer.StatusCode == http.StatusNoContent ||
+		answer.StatusCode == http.StatusNotModified { // its length is not that of a body (RFC 9110 §8.6)
+		err := answer.Body.Close()
+		answer.Body = http.NoBody
+		return err
+	}
 	if answer.ContentLength <= 0 || answer.ContentLength > wholeAnswer || answer.Body == http.NoBody {
 		return nil
 	}

@@ -82,7 +82,7 @@ func (d *delivery) attempt(w http.ResponseWriter, r *http.Request) result {
 		result.response, err = transport.RoundTrip(out) //nolint:bodyclose // the result closes it: done, discard, fail
 	}
 	if err == nil {
-		err = readSmall(result.response)
+		err = readSmall(result.response, out.Method)
 	}
 	if err != nil {
 		result.fail(ctx, r, err)
