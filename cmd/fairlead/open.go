@@ -294,6 +294,9 @@ func (i *instance) entryPoint(e config.EntryPoint) (proxy.EntryPoint, error) {
 		oldest = tls.VersionTLS13
 	}
 	o.TLS = cert.ServerTLS(files.GetCertificate, oldest)
+	if h := e.HTTP3; h != nil {
+		o.HTTP3 = &proxy.HTTP3{AdvertisedPort: h.AdvertisedPort, ZeroRTT: h.ZeroRTT}
+	}
 	return o, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/quic-go/quic-go/http3"
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/net/websocket"
 )
@@ -135,8 +136,9 @@ func (q question) transport(host string) (*http.Transport, error) {
 		t.Protocols.SetHTTP2(true)
 	case "h2c":
 		t.Protocols.SetUnencryptedHTTP2(true)
+	case "h3":
 	default:
-		return nil, fmt.Errorf("-proto %q: there are http1, h2, h2c", q.proto)
+		return nil, fmt.Errorf("-proto %q: there are http1, h2, h2c, h3", q.proto)
 	}
 	if q.trust == "" {
 		return t, nil
@@ -150,6 +152,16 @@ func (q question) transport(host string) (*http.Transport, error) {
 		return nil, fmt.Errorf("no certificate in %s", q.trust)
 	}
 	return t, nil
+}
+
+// roundTripper returns what makes the request, and what ends it.
+func (q question) roundTripper(r *http.Request) (http.RoundTripper, func(), error) {
+	tcp, err := q.transport(r.Host)
+	if err != nil || q.proto != "h3" {
+		return tcp, tcp.CloseIdleConnections, err
+	}
+	quic := &http3.Transport{TLSClientConfig: tcp.TLSClientConfig}
+	return quic, func() { _ = quic.Close() }, nil
 }
 
 // prefixedConn is a connection that begins with a text.
@@ -192,11 +204,11 @@ func (q question) do() (result scriptResult) {
 	if err != nil {
 		return scriptResult{err: err}
 	}
-	transport, err := q.transport(r.Host)
+	transport, end, err := q.roundTripper(r)
 	if err != nil {
 		return scriptResult{err: err}
 	}
-	defer transport.CloseIdleConnections()
+	defer end()
 	client := &http.Client{
 		Transport: transport, Timeout: scriptTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -293,3 +293,22 @@ func FuzzConfig(f *testing.F) {
 		}
 	})
 }
+
+func TestHTTP3(t *testing.T) {
+	for text, want := range map[string]*HTTP3{
+		"":                     nil,
+		"http3:":               nil,
+		"http3: {}":            {},
+		"http3: {zeroRTT: on}": nil,
+		"http3: {advertisedPort: 443, zeroRTT: true}": {AdvertisedPort: 443, ZeroRTT: true},
+	} {
+		c, err := load(t, "fairlead.yaml", "entryPoints:\n  web:\n    address: :443\n"+
+			"    tls: {certificates: [{certFile: a.pem, keyFile: a-key.pem}]}\n    "+text)
+		if (err != nil) != strings.Contains(text, "on}") {
+			t.Errorf("%q: %v", text, err)
+		}
+		if err == nil && !cmp.Equal(c.EntryPoints[0].HTTP3, want) {
+			t.Errorf("%q: %+v, want %+v", text, c.EntryPoints[0].HTTP3, want)
+		}
+	}
+}

@@ -14,7 +14,8 @@ type EntryPoint struct {
 	Transport        Transport        `doc:"transport"`
 	Limits           Limits           `doc:"limits"`
 	HTTP2            HTTP2            `doc:"http2"`
-	TLS              *TLS             `doc:"tls"` // nil: plain text
+	HTTP3            *HTTP3           `doc:"http3"` // nil: off
+	TLS              *TLS             `doc:"tls"`   // nil: plain text
 }
 
 // ProxyProtocol believes the PROXY header, version 1 or 2, with which a connection may begin.
@@ -70,7 +71,13 @@ type Limits struct {
 
 // HTTP2 bounds HTTP/2 connections.
 type HTTP2 struct {
-	MaxConcurrentStreams int `doc:"maxConcurrentStreams"` // of one connection; default: 250
+	MaxConcurrentStreams int `doc:"maxConcurrentStreams"` // of one connection, HTTP/3's too; default: 250
+}
+
+// HTTP3 serves the entry point over QUIC, too: on the same address and port, over UDP.
+type HTTP3 struct {
+	AdvertisedPort int  `doc:"advertisedPort"` // that clients are told to come to; default: the entry point's own
+	ZeroRTT        bool `doc:"zeroRTT"`        // safe requests are served before the handshake is complete
 }
 
 // TLS serves the entry point over TLS.

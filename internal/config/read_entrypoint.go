@@ -49,6 +49,7 @@ func (l *loader) entryPoint(p part, e *EntryPoint) {
 	l.atLeast(limits.key("connections"), 0, e.Limits.Connections)
 	l.atLeast(limits.key("connectionsPerClient"), 0, e.Limits.ConnectionsPerClient)
 	l.atLeast(p.key("http2").key("maxConcurrentStreams"), 1, e.HTTP2.MaxConcurrentStreams)
+	l.http3(p, e)
 	if e.TLS == nil {
 		return
 	}
@@ -63,4 +64,22 @@ func (l *loader) entryPoint(p part, e *EntryPoint) {
 		e.TLS.MinVersion = "1.2"
 	}
 	l.oneOf(tls.key("minVersion"), e.TLS.MinVersion, "1.2", "1.3")
+}
+
+// http3 checks that HTTP/3 can be served where it is asked for.
+func (l *loader) http3(p part, e *EntryPoint) {
+	if e.HTTP3 == nil {
+		return
+	}
+	http3 := p.key("http3")
+	if e.TLS == nil {
+		l.wrong(http3, "HTTP/3 needs TLS; add tls with a certificate, or remove http3")
+	}
+	if e.ProxyProtocol != nil {
+		l.wrong(http3, "HTTP/3 has no PROXY protocol, so its clients would be taken for the load balancer's; "+
+			"use an entry point of its own, or remove proxyProtocol")
+	}
+	if port := e.HTTP3.AdvertisedPort; port < 0 || port > 65535 {
+		l.wrong(http3.key("advertisedPort"), "%d is no port; write 1 to 65535", port)
+	}
 }

@@ -12,7 +12,7 @@ var traefiks = []string{
 	"certificatesResolvers", "core", "experimental", "global", "hostResolver", "ocsp", "ping", "serversTransport",
 	"spiffe", "tcpServersTransport", "tracing",
 	// entry points
-	"allowACMEByPass", "encodedCharacters", "http", "http3", "keepAliveMaxRequests", "keepAliveMaxTime",
+	"allowACMEByPass", "encodedCharacters", "http", "keepAliveMaxRequests", "keepAliveMaxTime",
 	"observability", "reusePort", "udp",
 	// providers.file
 	"debugLogGeneratedTemplate",

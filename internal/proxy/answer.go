@@ -63,6 +63,9 @@ func (c *copier) send(ctx context.Context, w http.ResponseWriter, answer *http.R
 	announced := maps.Clone(answer.Trailer) // reading the body adds to it
 	x.signAnswer(answer)
 	h := w.Header()
+	if h["Alt-Svc"] != nil {
+		delete(answer.Header, "Alt-Svc") // where we are reached is not the service's to say
+	}
 	maps.Copy(h, answer.Header)
 	if _, typed := h["Content-Type"]; !typed {
 		h["Content-Type"] = nil // the engine does not guess what the service did not say

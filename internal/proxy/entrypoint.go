@@ -23,6 +23,8 @@ type EntryPoint struct {
 	Default bool
 	// TLS makes it speak TLS. Nil: plain text.
 	TLS *tls.Config
+	// HTTP3 makes it speak HTTP/3, too; it needs TLS. Nil: it does not.
+	HTTP3 *HTTP3
 
 	HeaderTimeout time.Duration // until a request's head is complete
 	ReadTimeout   time.Duration // until a request is complete
@@ -33,7 +35,7 @@ type EntryPoint struct {
 	Headers              int // fields of a request
 	Connections          int
 	ConnectionsPerClient int
-	MaxConcurrentStreams int // HTTP/2, for each connection; 0: 250
+	MaxConcurrentStreams int // of one HTTP/2 or HTTP/3 connection; 0: 250
 
 	// ProxyProtocol are the load balancers that begin each connection with a PROXY protocol header, v1 or v2. Connections
 	// of others that do so are refused.
@@ -63,7 +65,7 @@ type listener struct {
 // open listens on the entry point's address.
 func open(o EntryPoint, handler http.Handler, tunnels *tunnels, connections func(int), log *slog.Logger,
 ) (*listener, error) {
-	l, err := net.Listen("tcp", o.Address)
+	l, packets, err := listenBoth(o)
 	if err != nil {
 		return nil, fmt.Errorf("opening entry point %s: %w", o.Name, err)
 	}
@@ -71,19 +73,30 @@ func open(o EntryPoint, handler http.Handler, tunnels *tunnels, connections func
 		o.HeaderBytes = http.DefaultMaxHeaderBytes
 	}
 	log = log.With("entryPoint", o.Name)
-	l = limitConnections(l, o.Connections, o.ConnectionsPerClient)
+	limits := newConnectionLimits(o.Connections, o.ConnectionsPerClient)
+	l = limitConnections(l, limits)
 	if len(o.ProxyProtocol) > 0 {
 		l = acceptProxyProtocol(l, trust{ranges: o.ProxyProtocol}, o.HeaderTimeout)
 	}
 	if o.TLS != nil {
 		l = tls.NewListener(l, o.TLS)
 	}
-	return &listener{o, l, newEngine(o, handler, connections, log), tunnels, log}, nil
+	if packets == nil {
+		return &listener{o, l, newEngine(o, handler, connections, log), tunnels, log}, nil
+	}
+	udp, err := newHTTP3Engine(o, packets, handler, limits, connections, log)
+	if err != nil {
+		_ = l.Close()
+		return nil, err
+	}
+	tcp := newEngine(o, advertiseHTTP3(handler, o, packets.LocalAddr()), connections, log)
+	return &listener{o, l, &withHTTP3{tcp, udp}, tunnels, log}, nil
 }
 
 // run serves until ctx is done, then drains: requests under way may finish, within the grace.
 func (l *listener) run(ctx context.Context) error {
-	l.log.Info("entry point open", "address", l.net.Addr().String(), "tls", l.options.TLS != nil)
+	l.log.Info("entry point open", "address", l.net.Addr().String(), "tls", l.options.TLS != nil,
+		"http3", l.options.HTTP3 != nil)
 	served := make(chan error, 1)
 	go func() { served <- l.engine.Serve(l.net) }()
 	select {

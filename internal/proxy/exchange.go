@@ -30,6 +30,7 @@ const (
 	reasonRefused        = "refused"
 	reasonForbidden      = "forbidden"
 	reasonLoop           = "loop"
+	reasonTooEarly       = "too_early"
 )
 
 // statusClientGone is what the log says of requests whose client left before the answer (nginx's number; it is never

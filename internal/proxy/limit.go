@@ -8,20 +8,16 @@ import (
 
 // limitConnections bounds how many connections are open at once, in all and for each client address (0: unbounded). One
 // too many is closed at once: a client that holds connections cannot keep others waiting.
-func limitConnections(l net.Listener, total, perClient int) net.Listener {
-	if total == 0 && perClient == 0 {
+func limitConnections(l net.Listener, limits *connectionLimits) net.Listener {
+	if limits.total == 0 && limits.perClient == 0 {
 		return l
 	}
-	return &limitedListener{Listener: l, total: total, perClient: perClient, clients: make(map[netip.Addr]int)}
+	return &limitedListener{l, limits}
 }
 
 type limitedListener struct {
 	net.Listener
-	total, perClient int
-
-	mu      sync.Mutex
-	open    int
-	clients map[netip.Addr]int
+	limits *connectionLimits
 }
 
 func (l *limitedListener) Accept() (net.Conn, error) {
@@ -31,14 +27,27 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 			return nil, err
 		}
 		client := parseAddr(conn.RemoteAddr().String())
-		if l.admit(client) {
-			return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { l.release(client) })}, nil
+		if l.limits.admit(client) {
+			return &limitedConn{Conn: conn, release: sync.OnceFunc(func() { l.limits.release(client) })}, nil
 		}
 		_ = conn.Close()
 	}
 }
 
-func (l *limitedListener) admit(client netip.Addr) bool {
+// connectionLimits count the connections of an entry point, whatever they speak.
+type connectionLimits struct {
+	total, perClient int // 0: unbounded
+
+	mu      sync.Mutex
+	open    int
+	clients map[netip.Addr]int
+}
+
+func newConnectionLimits(total, perClient int) *connectionLimits {
+	return &connectionLimits{total: total, perClient: perClient, clients: make(map[netip.Addr]int)}
+}
+
+func (l *connectionLimits) admit(client netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.total > 0 && l.open >= l.total || l.perClient > 0 && l.clients[client] >= l.perClient {
@@ -49,7 +58,7 @@ func (l *limitedListener) admit(client netip.Addr) bool {
 	return true
 }
 
-func (l *limitedListener) release(client netip.Addr) {
+func (l *connectionLimits) release(client netip.Addr) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.open--

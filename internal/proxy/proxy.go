@@ -88,6 +88,7 @@ func (p *Proxy) open(e EntryPoint, handler http.Handler) error {
 func (p *Proxy) Close() {
 	for _, l := range p.listeners {
 		_ = l.net.Close()
+		_ = l.engine.Close()
 	}
 }
 

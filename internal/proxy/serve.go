@@ -70,9 +70,14 @@ func admit(x *exchange, r *http.Request) bool {
 		x.refuse(http.StatusBadRequest, reasonBadRequest)
 	case x.entryPoint.Via.loops(r.Header):
 		x.refuse(http.StatusLoopDetected, reasonLoop)
+	case isEarly(r) && !mayBeRepeated(r):
+		x.refuse(http.StatusTooEarly, reasonTooEarly)
 	default:
 		delete(r.Header, "Host") // HTTP/2 may have it beside :authority
 		forgetExpectation(r)
+		if isEarly(r) {
+			r.Header["Early-Data"] = []string{"1"} // a service may think otherwise
+		}
 		return true
 	}
 	return false
@@ -88,6 +93,19 @@ func isWellFormed(r *http.Request) bool {
 	}
 	host, err := url.Parse("http://" + r.Host)
 	return err == nil && r.Host != "" && host.Host == r.Host && httpguts.ValidHeaderFieldName(r.Method)
+}
+
+// isEarly reports whether a request came before its client's handshake was complete, and may be somebody else's copy of
+// it (RFC 8470 §3).
+func isEarly(r *http.Request) bool { return r.TLS != nil && !r.TLS.HandshakeComplete }
+
+// mayBeRepeated reports whether a request asks for nothing but an answer (RFC 9110 §9.2.1).
+func mayBeRepeated(r *http.Request) bool {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions:
+		return r.ContentLength == 0
+	}
+	return false
 }
 
 func countFields(h http.Header) (n int) {
