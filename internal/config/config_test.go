@@ -81,7 +81,7 @@ func TestEveryField(t *testing.T) {
 				LifeCycle: LifeCycle{RequestAcceptGraceTimeout: 2 * time.Second},
 			},
 			Limits: Limits{HeaderBytes: 32768, Headers: 100, Connections: 5000, ConnectionsPerClient: 50},
-			HTTP2:  HTTP2{MaxConcurrentStreams: 100},
+			HTTP2:  HTTP2{MaxConcurrentStreams: 100, StallTimeout: 30 * time.Second},
 			TLS: &TLS{
 				MinVersion:   "1.3",
 				Certificates: []KeyPair{{CertFile: "/etc/fairlead/certs/a.pem", KeyFile: "/etc/keys/a.pem"}},

@@ -72,6 +72,8 @@ type Limits struct {
 // HTTP2 bounds HTTP/2 connections.
 type HTTP2 struct {
 	MaxConcurrentStreams int `doc:"maxConcurrentStreams"` // of one connection, HTTP/3's too; default: 250
+	// StallTimeout is how long a client may take nothing of what is to be sent to it. Default: 60 s; 0: no limit.
+	StallTimeout time.Duration `doc:"stallTimeout"`
 }
 
 // HTTP3 serves the entry point over QUIC, too: on the same address and port, over UDP.
@@ -97,6 +99,6 @@ func defaultEntryPoint(name string) EntryPoint {
 			LifeCycle: LifeCycle{GraceTimeOut: 10 * time.Second},
 		},
 		Limits: Limits{HeaderBytes: 64 << 10, Headers: 200},
-		HTTP2:  HTTP2{MaxConcurrentStreams: 250},
+		HTTP2:  HTTP2{MaxConcurrentStreams: 250, StallTimeout: 60 * time.Second},
 	}
 }

@@ -48,7 +48,9 @@ func (l *loader) entryPoint(p part, e *EntryPoint) {
 	l.atLeast(limits.key("headers"), 1, e.Limits.Headers)
 	l.atLeast(limits.key("connections"), 0, e.Limits.Connections)
 	l.atLeast(limits.key("connectionsPerClient"), 0, e.Limits.ConnectionsPerClient)
-	l.atLeast(p.key("http2").key("maxConcurrentStreams"), 1, e.HTTP2.MaxConcurrentStreams)
+	http2 := p.key("http2")
+	l.atLeast(http2.key("maxConcurrentStreams"), 1, e.HTTP2.MaxConcurrentStreams)
+	l.notNegative(http2.key("stallTimeout"), e.HTTP2.StallTimeout)
 	l.http3(p, e)
 	if e.TLS == nil {
 		return

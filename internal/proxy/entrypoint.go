@@ -36,6 +36,8 @@ type EntryPoint struct {
 	Connections          int
 	ConnectionsPerClient int
 	MaxConcurrentStreams int // of one HTTP/2 or HTTP/3 connection; 0: 250
+	// StallTimeout is how long a client of HTTP/2 may take nothing of an answer.
+	StallTimeout time.Duration
 
 	// ProxyProtocol are the load balancers that begin each connection with a PROXY protocol header, v1 or v2. Connections
 	// of others that do so are refused.

@@ -1,0 +1,73 @@
+package h2
+
+import (
+	"time"
+
+	"golang.org/x/net/http2"
+)
+
+// cost is what a frame takes off its client's credit.
+type cost int
+
+const (
+	costControl cost = iota // PING, SETTINGS, PRIORITY, frames for what is over, and those that are unknown
+	costWindow              // WINDOW_UPDATE
+	costEmpty               // frames of fields or bodies with nothing in them
+	costReset               // a stream that ends before its answer does, for whatever the client did
+)
+
+const (
+	maxSettings    = 64  // in one frame
+	controlCredit  = 500 // most, and at first; as many come back in controlRefill
+	controlRefill  = 10 * time.Second
+	resetRefill    = 10 * time.Second
+	controlsPerUse = 4 // come back with each DATA frame and each answer
+)
+
+// credit bounds what a client can make us do without letting us do something for it: floods of small frames, and of
+// requests that it takes back (CVE-2019-9512 to 9518, CVE-2023-44487, CVE-2025-8671). What is of use to it (an answer,
+// a part of a body) gives credit back, and so does time; so that neither a download with its many WINDOW_UPDATEs, nor
+// a browser that leaves a page with a hundred requests under way, runs out of it.
+type credit struct {
+	controls, resets float64
+	maxResets        float64
+	at               time.Time
+}
+
+func (k *credit) start(now time.Time, streams int) {
+	// Twice what a client can have under way at once: it may take that back, ask for something else, and again.
+	k.maxResets = float64(2*streams + 100)
+	k.controls, k.resets, k.at = controlCredit, k.maxResets, now
+}
+
+// charge takes a cost off. Its error ends the connection.
+func (k *credit) charge(c cost) error {
+	left := &k.controls
+	if c == costReset {
+		left = &k.resets
+	}
+	if *left--; *left >= 0 {
+		return nil
+	}
+	if k.refill(time.Now()); *left >= 0 {
+		return nil
+	}
+	return http2.ConnectionError(http2.ErrCodeEnhanceYourCalm)
+}
+
+// refill gives back what has come with time. It is only looked at when the credit is used up.
+func (k *credit) refill(now time.Time) {
+	passed := now.Sub(k.at)
+	k.at = now
+	k.controls = min(controlCredit, k.controls+controlCredit*passed.Seconds()/controlRefill.Seconds())
+	k.resets = min(k.maxResets, k.resets+k.maxResets*passed.Seconds()/resetRefill.Seconds())
+}
+
+// useful gives back what a part of a body is worth.
+func (k *credit) useful() { k.controls = min(controlCredit, k.controls+controlsPerUse) }
+
+// answered gives back what an answer is worth.
+func (k *credit) answered() {
+	k.useful()
+	k.resets = min(k.maxResets, k.resets+1)
+}
