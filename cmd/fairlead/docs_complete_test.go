@@ -12,21 +12,13 @@ import (
 // What the code knows, the pages have: each finds words in Go files, which must stand in back quotes on a page.
 func TestDocumentsAreComplete(t *testing.T) {
 	const tag = `doc:"(\w+)"`
-	for _, c := range []struct{ files, word, page string }{
+	type check struct{ files, word, page string }
+	checks := []check{
 		{"internal/config/*.go", tag, "docs/configuration.md"},
 		{"internal/dynamic/router.go", tag, "docs/routes.md"},
 		{"internal/dynamic/service.go", tag, "docs/routes.md"},
 		{"internal/dynamic/loadbalancer.go", tag, "docs/routes.md"},
 		{"internal/dynamic/healthcheck.go", tag, "docs/routes.md"},
-		{"internal/dynamic/middleware_apikey.go", tag, "docs/middlewares/apikey.md"},
-		{"internal/dynamic/middleware_basicauth.go", tag, "docs/middlewares/basicauth.md"},
-		{"internal/dynamic/middleware_chain.go", tag, "docs/middlewares/chain.md"},
-		{"internal/dynamic/middleware_headers.go", tag, "docs/middlewares/headers.md"},
-		{"internal/dynamic/middleware_ipallowlist.go", tag, "docs/middlewares/ipallowlist.md"},
-		{"internal/dynamic/middleware_ratelimit.go", tag, "docs/middlewares/ratelimit.md"},
-		{"internal/dynamic/middleware_redirectscheme.go", tag, "docs/middlewares/redirectscheme.md"},
-		{"internal/dynamic/middleware_retry.go", tag, "docs/middlewares/retry.md"},
-		{"internal/dynamic/middleware_stripprefix.go", tag, "docs/middlewares/stripprefix.md"},
 		{"internal/dynamic/middleware.go", `"(\w+)": +func\(\) middlewareSpec`, "docs/middlewares/README.md"},
 		{"internal/dynamic/rule_value.go", `\{model\.(\w+), \d`, "docs/routes.md"},
 		{"internal/model/problem.go", ` Code = "(\w+)"`, "docs/routes.md"},
@@ -36,7 +28,16 @@ func TestDocumentsAreComplete(t *testing.T) {
 		{"internal/telemetry/line.go", `JSON(?:Field|Number)\(b, "(\w+)"`, "docs/operation.md"},
 		{"internal/access/scope.go", `Scope = "([\w:]+)`, "docs/keys.md"},
 		{"cmd/fairlead/kind.go", `\{"(\w+)", "`, "docs/operation.md"},
-	} {
+	}
+	kinds, err := filepath.Glob("../../internal/dynamic/middleware_*.go")
+	if err != nil || len(kinds) == 0 {
+		t.Fatal(kinds, err)
+	}
+	for _, file := range kinds { // each has a page of its own
+		kind := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "middleware_"), ".go")
+		checks = append(checks, check{"internal/dynamic/middleware_" + kind + ".go", tag, "docs/middlewares/" + kind + ".md"})
+	}
+	for _, c := range checks {
 		page := read(t, c.page)
 		for _, word := range wordsIn(t, c.files, regexp.MustCompile(c.word)) {
 			if !regexp.MustCompile("`[^`\n]*\\b"+regexp.QuoteMeta(word)+"\\b[^`\n]*`").MatchString(page) &&

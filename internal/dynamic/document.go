@@ -66,15 +66,16 @@ func Decode(file string, data []byte) (*Document, error) {
 	return d, nil
 }
 
-// Files returns the files that the document refers to (usersFile, hashesFile), sorted, each once. A provider that
+// Files returns the files that the document refers to (usersFile, bodyFile, …), sorted, each once. A provider that
 // watches the document watches them too.
 func (d *Document) Files() []string {
 	var files []string
 	for _, m := range d.middlewares {
-		if r, ok := m.spec.spec.(interface{ file() string }); ok && r.file() != "" {
-			files = append(files, r.file())
+		if r, ok := m.spec.spec.(interface{ files() []string }); ok {
+			files = append(files, r.files()...)
 		}
 	}
+	files = slices.DeleteFunc(files, func(name string) bool { return name == "" })
 	slices.Sort(files)
 	return slices.Compact(files)
 }

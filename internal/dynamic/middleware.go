@@ -28,11 +28,14 @@ var middlewareKinds = map[string]func() middlewareSpec{
 	"headers":           func() middlewareSpec { return new(headers) },
 	"ipAllowList":       func() middlewareSpec { return new(ipAllowList) },
 	"ipWhiteList":       func() middlewareSpec { return new(ipWhiteList) },
+	"maintenance":       func() middlewareSpec { return new(maintenance) },
+	"passTLSClientCert": func() middlewareSpec { return new(passTLSClientCert) },
 	"rateLimit":         func() middlewareSpec { return new(rateLimit) },
 	"redirectRegex":     func() middlewareSpec { return new(redirectRegex) },
 	"redirectScheme":    func() middlewareSpec { return new(redirectScheme) },
 	"replacePath":       func() middlewareSpec { return new(replacePath) },
 	"replacePathRegex":  func() middlewareSpec { return new(replacePathRegex) },
+	"requestId":         func() middlewareSpec { return new(requestID) },
 	"retry":             func() middlewareSpec { return new(retry) },
 	"stripPrefix":       func() middlewareSpec { return new(stripPrefix) },
 	"stripPrefixRegex":  func() middlewareSpec { return new(stripPrefixRegex) },
@@ -41,7 +44,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 // otherMiddlewares are the kinds that Traefik v3 documents and that are not served yet.
 var otherMiddlewares = []string{
 	"appRoot", "authTLSPassCertificateToUpstream", "buffering", "circuitBreaker", "compress", "digestAuth", "errors",
-	"forwardAuth", "grpcWeb", "inFlightReq", "passTLSClientCert", "plugin", "requestHeaderModifier",
+	"forwardAuth", "grpcWeb", "inFlightReq", "plugin", "requestHeaderModifier",
 	"requestRedirect", "responseHeaderModifier", "rewriteTarget", "snippet", "upstreamVHost", "URLRewrite",
 }
 

@@ -21,8 +21,8 @@ type apiKey struct {
 	KeepKey        bool     `doc:"keepKey"`
 }
 
-func (*apiKey) gaps() []gap    { return nil }
-func (a *apiKey) file() string { return a.HashesFile }
+func (*apiKey) gaps() []gap       { return nil }
+func (a *apiKey) files() []string { return []string{a.HashesFile} }
 
 func (a *apiKey) build(at place, m *model.Middleware) {
 	k := &model.APIKey{

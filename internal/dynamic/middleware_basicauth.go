@@ -14,8 +14,8 @@ type basicAuth struct {
 	RemoveHeader bool     `doc:"removeHeader"`
 }
 
-func (*basicAuth) gaps() []gap    { return nil }
-func (b *basicAuth) file() string { return b.UsersFile }
+func (*basicAuth) gaps() []gap       { return nil }
+func (b *basicAuth) files() []string { return []string{b.UsersFile} }
 
 func (b *basicAuth) build(at place, m *model.Middleware) {
 	a := &model.BasicAuth{

@@ -3,6 +3,8 @@ package dynamic
 import (
 	"regexp"
 	"strings"
+
+	"golang.org/x/net/http/httpguts"
 )
 
 // requestPath checks a path that a request is to have. As in Traefik, the slash that it begins with may be left out.
@@ -28,4 +30,19 @@ func (p place) regex(s string) string {
 		p.invalid("the regular expression is empty")
 	}
 	return s
+}
+
+// fieldValue checks the value of a header field.
+func (p place) fieldValue(s string) string {
+	if !httpguts.ValidHeaderFieldValue(s) {
+		p.invalid("the value holds a character that a header field cannot have")
+	}
+	return s
+}
+
+func (p place) fieldValues(list []string) []string {
+	for i, s := range list {
+		p.in(i).fieldValue(s)
+	}
+	return list
 }

@@ -142,6 +142,26 @@ func TestBuildSaysWhatIsWrong(t *testing.T) {
 			model.Middleware{Headers: &model.Headers{Response: map[string]string{"X-A": "a\r\nSet-Cookie: b"}}},
 			"headers.customResponseHeaders.X-A: the value has control",
 		},
+		"headers origin": {
+			model.Middleware{Headers: &model.Headers{CORS: &model.CORS{OriginRegexes: []string{"a", "("}}}},
+			"headers.accessControlAllowOriginListRegex[1]: ",
+		},
+		"headers CORS": {
+			model.Middleware{Headers: &model.Headers{CORS: &model.CORS{Methods: []string{"a\r\nb"}}}},
+			"headers.accessControlAllow…: ",
+		},
+		"headers host": {
+			model.Middleware{Headers: &model.Headers{HTTPS: &model.HTTPSRedirect{Host: "a/b"}}}, `headers.sslHost: "a/b"`,
+		},
+		"maintenance range": {
+			model.Middleware{Maintenance: &model.Maintenance{Except: []string{"x"}}}, "maintenance.except[0]: ",
+		},
+		"maintenance status": {
+			model.Middleware{Maintenance: &model.Maintenance{Status: 101}}, "maintenance.statusCode: 101",
+		},
+		"requestId": {
+			model.Middleware{RequestID: &model.RequestID{Header: "host"}}, "requestId.header: Host says",
+		},
 		"ipAllowList empty": {model.Middleware{IPAllowList: &model.IPAllowList{}}, "ipAllowList.sourceRange: is empty"},
 		"ipAllowList range": {
 			model.Middleware{IPAllowList: &model.IPAllowList{Ranges: []string{"10.0.0.0/8", "10.0.0.0/33"}}},
@@ -176,6 +196,18 @@ func TestBuildSaysWhatIsWrong(t *testing.T) {
 			}},
 			"rateLimit.sourceCriterion.ipStrategy.ipv6Subnet: 129",
 		},
+		"redirectScheme scheme": {
+			model.Middleware{RedirectScheme: &model.RedirectScheme{Scheme: "https://"}}, `redirectScheme.scheme: "https://"`,
+		},
+		"redirectScheme port": {
+			model.Middleware{RedirectScheme: &model.RedirectScheme{Scheme: "https", Port: "443\r\n"}},
+			`redirectScheme.port: "443\r\n"`,
+		},
+	})
+}
+
+func TestBuildSaysWhatIsWrongWithPaths(t *testing.T) {
+	checkBad(t, map[string]badSpec{
 		"addPrefix empty": {model.Middleware{AddPrefix: &model.AddPrefix{}}, "addPrefix.prefix: is empty"},
 		"replacePath empty": {
 			model.Middleware{ReplacePath: &model.ReplacePath{}}, "replacePath.path: is empty",
@@ -191,13 +223,6 @@ func TestBuildSaysWhatIsWrong(t *testing.T) {
 			"stripPrefixRegex.regex[1]: ",
 		},
 		"redirectRegex": {model.Middleware{RedirectRegex: &model.RedirectRegex{Regex: "("}}, "redirectRegex.regex: "},
-		"redirectScheme scheme": {
-			model.Middleware{RedirectScheme: &model.RedirectScheme{Scheme: "https://"}}, `redirectScheme.scheme: "https://"`,
-		},
-		"redirectScheme port": {
-			model.Middleware{RedirectScheme: &model.RedirectScheme{Scheme: "https", Port: "443\r\n"}},
-			`redirectScheme.port: "443\r\n"`,
-		},
 	})
 }
 

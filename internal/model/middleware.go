@@ -15,11 +15,14 @@ type Middleware struct {
 	EncodedCharacters *EncodedCharacters `json:"encodedCharacters,omitempty"`
 	Headers           *Headers           `json:"headers,omitempty"`
 	IPAllowList       *IPAllowList       `json:"ipAllowList,omitempty"`
+	Maintenance       *Maintenance       `json:"maintenance,omitempty"`
+	PassTLSClientCert *PassTLSClientCert `json:"passTLSClientCert,omitempty"`
 	RateLimit         *RateLimit         `json:"rateLimit,omitempty"`
 	RedirectRegex     *RedirectRegex     `json:"redirectRegex,omitempty"`
 	RedirectScheme    *RedirectScheme    `json:"redirectScheme,omitempty"`
 	ReplacePath       *ReplacePath       `json:"replacePath,omitempty"`
 	ReplacePathRegex  *ReplacePathRegex  `json:"replacePathRegex,omitempty"`
+	RequestID         *RequestID         `json:"requestId,omitempty"`
 	Retry             *Retry             `json:"retry,omitempty"`
 	StripPrefix       *StripPrefix       `json:"stripPrefix,omitempty"`
 	StripPrefixRegex  *StripPrefixRegex  `json:"stripPrefixRegex,omitempty"`
@@ -50,12 +53,6 @@ type BasicAuth struct {
 // Chain stands for its middlewares, in order.
 type Chain struct {
 	Middlewares []Ref `json:"middlewares"`
-}
-
-// Headers changes fields of the request and of the answer. An empty value removes the field.
-type Headers struct {
-	Request  map[string]string `json:"request,omitempty"`
-	Response map[string]string `json:"response,omitempty"`
 }
 
 // IPAllowList admits requests whose client address is in one of the ranges.
@@ -103,3 +100,21 @@ type Retry struct {
 // ContentType tells the client the media type of an answer whose service does not, by the first bytes of the body. The
 // algorithm is that of browsers (https://mimesniff.spec.whatwg.org).
 type ContentType struct{}
+
+// RequestID gives each request a name that is told to the service and to the client.
+type RequestID struct {
+	Header string `json:"header,omitempty"` // "" is X-Request-Id
+	// Keep takes over the name that the client gives, if it is one of 1 to 128 letters, digits and "-._~+/=:".
+	Keep bool `json:"keep,omitempty"`
+}
+
+// Maintenance answers in the service's place.
+type Maintenance struct {
+	Status      int           `json:"status,omitempty"`      // 0 is 503
+	Body        string        `json:"body,omitempty"`        // "" is a short text
+	ContentType string        `json:"contentType,omitempty"` // "" is text/html; charset=utf-8
+	RetryAfter  time.Duration `json:"retryAfter,omitempty"`  // 0: the client is not told when to come back
+	// Except are the addresses and CIDRs of those who are served all the same.
+	Except []string `json:"except,omitempty"`
+	ClientAddress
+}
