@@ -14,73 +14,81 @@ const (
 	largePath = "/bytes/1048576"
 )
 
+// benchCase is one thing to be measured.
+type benchCase struct {
+	name, about string
+	quick       bool   // part of --quick
+	site        string // what the proxies serve
+	variants    bool   // Fairlead with and without metrics and access log, in place of the peers
+	needs       string // a program that makes the load
+	work
+}
+
+// work measures all proxies in one way.
+type work interface {
+	measure(ctx context.Context, r *run, up []*instance) ([]result, error)
+	columns() []column
+	// fresh says that each proxy is started anew for it, and stopped afterwards.
+	fresh() bool
+}
+
 // load makes requests to a proxy for a while and counts them.
 type load interface {
 	run(ctx context.Context, l *lab, i *instance, d time.Duration) (tally, error)
 }
 
-// loadCase is one kind of work, measured in rounds.
-type loadCase struct {
-	name, about string
-	site        string
-	quick       bool // part of --quick
-	load        load
-	latency     *openLoop // the same work at half load; nil: not measured
-	variants    bool      // Fairlead with and without metrics and access log, in place of the peers
+// wrkCase is a case that wrk makes.
+func wrkCase(name, about string, quick bool, w wrk) benchCase {
+	c := loadWork{load: w}
+	if !w.tls && !w.new && w.path != largePath {
+		c.latency = &openLoop{conns: w.connections, hosts: w.hosts, path: w.path}
+	}
+	site := one
+	if w.hosts > 1 {
+		site = many
+	}
+	return benchCase{name: name, about: about, quick: quick, site: site, needs: "wrk", work: c}
 }
 
-func loadCases() []loadCase {
-	latency := func(conns, hosts int, path string) *openLoop {
-		return &openLoop{conns: conns, hosts: hosts, path: path}
-	}
-	return []loadCase{
-		{
-			name: "h1-64", about: "HTTP/1.1, 64 connections, 128 bytes", site: one, quick: true,
-			load: wrk{connections: 64, hosts: 1, path: smallPath}, latency: latency(64, 1, smallPath),
-		},
-		{
-			name: "h1-1", about: "HTTP/1.1, 1 connection, 128 bytes", site: one,
-			load: wrk{connections: 1, hosts: 1, path: smallPath}, latency: latency(1, 1, smallPath),
-		},
-		{
-			name: "h1-512", about: "HTTP/1.1, 512 connections, 128 bytes", site: one, quick: true,
-			load: wrk{connections: 512, hosts: 1, path: smallPath}, latency: latency(512, 1, smallPath),
-		},
-		{
-			name: "h1-10k", about: "HTTP/1.1, 64 connections, 10 KiB", site: one, quick: true,
-			load: wrk{connections: 64, hosts: 1, path: pagePath}, latency: latency(64, 1, pagePath),
-		},
-		{
-			name: "h1-1m", about: "HTTP/1.1, 64 connections, 1 MiB", site: one,
-			load: wrk{connections: 64, hosts: 1, path: largePath},
-		},
-		{
-			name: "https", about: "HTTP/1.1 over TLS 1.3, 64 connections, 128 bytes", site: one, quick: true,
-			load: wrk{connections: 64, hosts: 1, path: smallPath, tls: true},
-		},
-		{
-			name: "h2", about: "HTTP/2 over TLS 1.3, 8 connections of 32 streams, 128 bytes", site: one, quick: true,
-			load: h2load{connections: 8, streams: 32, tls: true},
-		},
-		{
-			name: "h2c", about: "HTTP/2 in plain text, 8 connections of 32 streams, 128 bytes", site: one,
-			load: h2load{connections: 8, streams: 32},
-		},
-		{
-			name: "new", about: "a new connection for each request, 64 at once, 128 bytes", site: one, quick: true,
-			load: wrk{connections: 64, hosts: 1, path: smallPath, new: true},
-		},
+func h2Case(name, about string, quick bool, h h2load) benchCase {
+	return benchCase{name: name, about: about, quick: quick, site: one, needs: "h2load", work: loadWork{load: h}}
+}
+
+// allCases are in the order in which they run.
+func allCases() []benchCase {
+	telemetry := wrkCase("telemetry", "h1-64, Fairlead alone: bare, with metrics, with metrics and access log", true,
+		wrk{connections: 64, hosts: 1, path: smallPath})
+	telemetry.variants = true
+	return []benchCase{
+		wrkCase("h1-1", "HTTP/1.1, 1 connection, 128 bytes", false, wrk{connections: 1, hosts: 1, path: smallPath}),
+		wrkCase("h1-64", "HTTP/1.1, 64 connections, 128 bytes", true, wrk{connections: 64, hosts: 1, path: smallPath}),
+		wrkCase("h1-512", "HTTP/1.1, 512 connections, 128 bytes", true, wrk{connections: 512, hosts: 1, path: smallPath}),
+		wrkCase("h1-10k", "HTTP/1.1, 64 connections, 10 KiB", true, wrk{connections: 64, hosts: 1, path: pagePath}),
+		wrkCase("h1-1m", "HTTP/1.1, 64 connections, 1 MiB", false, wrk{connections: 64, hosts: 1, path: largePath}),
+		wrkCase("https", "HTTP/1.1 over TLS 1.3, 64 connections, 128 bytes", true,
+			wrk{connections: 64, hosts: 1, path: smallPath, tls: true}),
+		h2Case("h2", "HTTP/2 over TLS 1.3, 8 connections of 32 streams, 128 bytes", true, h2load{8, 32, true}),
+		h2Case("h2c", "HTTP/2 in plain text, 8 connections of 32 streams, 128 bytes", false, h2load{8, 32, false}),
+		wrkCase("new", "a new connection for each request, 64 at once, 128 bytes", true,
+			wrk{connections: 64, hosts: 1, path: smallPath, new: true}),
 		{
 			name: "handshake", about: "a full TLS 1.3 handshake for each request, 16 at once", site: one, quick: true,
-			load: handshakes{workers: 16},
+			work: loadWork{load: handshakes{workers: 16}},
+		},
+		wrkCase("routes", "10,000 routes, random hosts, 64 connections, 128 bytes", true,
+			wrk{connections: 64, hosts: manyRoutes, path: smallPath}),
+		telemetry,
+		{
+			name: "idle", about: "memory: idle, and for each idle connection", site: one, quick: true,
+			work: idleWork{},
 		},
 		{
-			name: "routes", about: "10,000 routes, random hosts, 64 connections, 128 bytes", site: many, quick: true,
-			load: wrk{connections: 64, hosts: manyRoutes, path: smallPath}, latency: latency(64, manyRoutes, smallPath),
+			name: "idle-tls", about: "memory for each idle TLS 1.3 connection", site: one,
+			work: idleWork{tls: true},
 		},
 		{
-			name: "telemetry", about: "h1-64, Fairlead alone: bare, with metrics, with metrics and access log", site: one,
-			quick: true, variants: true, load: wrk{connections: 64, hosts: 1, path: smallPath},
+			name: "reload", about: "one of 10,000 routes is changed under load, of 2,000 requests a second", site: many,
+			quick: true, work: reloadWork{rate: 2000},
 		},
 	}
 }

@@ -28,17 +28,24 @@ func findCores() (cores, error) {
 		return cores{}, fmt.Errorf("asking for the cores: %w", err)
 	}
 	c := cores{rest: all}
-	if all.Count() < 2 {
-		return cores{}, errors.New("two cores are needed: one for the proxies, one for the load and the service")
-	}
-	for i := range 8 * len(all) * 8 {
+	for i := range 64 * len(all) {
 		if all.IsSet(i) {
 			c.proxy = i
 		}
 	}
 	c.proxies.Set(c.proxy)
-	c.rest.Clear(c.proxy)
+	if all.Count() > 1 {
+		c.rest.Clear(c.proxy)
+	}
 	return c, nil
+}
+
+// String says who runs where.
+func (c cores) String() string {
+	if c.rest == c.proxies {
+		return "all of it on one: believe no requests a second, and no latency"
+	}
+	return fmt.Sprintf("proxies on core %d, load and service on the others", c.proxy)
 }
 
 // leave moves this process, and what it starts from now on, away from the proxies' core.

@@ -33,8 +33,11 @@ type lab struct {
 type instance struct {
 	proxy
 	*process
-	site   site
-	scrape float64 // how many objects its metrics allocate when they are asked for
+	site    site
+	written map[string][]byte // its files
+	took    time.Duration     // to start
+	counts  bool              // it says how much it allocates
+	scrape  float64           // objects that it allocates to say so
 }
 
 // openLab makes the folder and starts the service, which is this program itself.
@@ -72,6 +75,31 @@ func openLab(ctx context.Context, dir string) (*lab, error) {
 	return l, nil
 }
 
+// bringUp returns proxies that serve a site, and what is to be done when they are no longer needed. They stay up for
+// other cases unless they are to be fresh.
+func (l *lab) bringUp(ctx context.Context, c benchCase, proxies []proxy) (up []*instance, down func(), err error) {
+	down = func() {
+		for _, i := range up {
+			if c.fresh() {
+				i.stop()
+			}
+		}
+	}
+	for _, p := range proxies {
+		get := l.bring
+		if c.fresh() {
+			get = l.start
+		}
+		i, err := get(ctx, p, c.site)
+		if err != nil {
+			down()
+			return nil, nil, err
+		}
+		up = append(up, i)
+	}
+	return up, down, nil
+}
+
 // close stops everything.
 func (l *lab) close() {
 	for _, i := range l.started {
@@ -105,10 +133,15 @@ func (l *lab) start(ctx context.Context, p proxy, kind string) (*instance, error
 	s.Dir = filepath.Join(l.dir, fmt.Sprintf("%s-%s-%d", kind, p.name, len(l.started)))
 	s.Cert, s.Key = filepath.Join(l.dir, "cert.pem"), filepath.Join(l.dir, "key.pem")
 	s.Both, s.Files = filepath.Join(l.dir, "both.pem"), l.files
-	if err := write(p, s, nil); err != nil {
+	contents, err := p.configuration(s)
+	if err != nil {
 		return nil, err
 	}
-	i := &instance{proxy: p, site: s}
+	i := &instance{proxy: p, site: s, counts: strings.Contains(string(contents["fairlead.yaml"]), "metrics:")}
+	if err := i.write(contents); err != nil {
+		return nil, err
+	}
+	began := time.Now()
 	err = l.cores.onProxies(func() (err error) {
 		i.process, err = startProcess(s.Dir, p.env, p.binary, p.args(s)...)
 		return err
@@ -120,6 +153,7 @@ func (l *lab) start(ctx context.Context, p proxy, kind string) (*instance, error
 	if err := i.ready(ctx); err != nil {
 		return nil, err
 	}
+	i.took = time.Since(began)
 	first, err := i.mallocs(ctx)
 	if err != nil {
 		return nil, err
@@ -129,17 +163,13 @@ func (l *lab) start(ctx context.Context, p proxy, kind string) (*instance, error
 	return i, err
 }
 
-// write writes the proxy's files that differ from those of before.
-func write(p proxy, s site, before map[string][]byte) error {
-	contents, err := p.configuration(s)
-	if err != nil {
-		return err
-	}
+// write writes the proxy's files, as far as they differ from what is there.
+func (i *instance) write(contents map[string][]byte) error {
 	for name, content := range contents {
-		if before != nil && bytes.Equal(before[name], content) {
+		if before, there := i.written[name]; there && bytes.Equal(before, content) {
 			continue
 		}
-		path := filepath.Join(s.Dir, name)
+		path := filepath.Join(i.site.Dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			return fmt.Errorf("making a folder: %w", err)
 		}
@@ -151,6 +181,7 @@ func write(p proxy, s site, before map[string][]byte) error {
 			return fmt.Errorf("putting a configuration in place: %w", err)
 		}
 	}
+	i.written = contents
 	return nil
 }
 
@@ -211,7 +242,7 @@ func (i *instance) reread(ctx context.Context) error {
 	case i.usr2:
 		return i.cmd.Process.Signal(syscall.SIGUSR2)
 	case i.reload != nil:
-		_, err := run(ctx, i.binary, i.reload(i.site)...)
+		_, err := runToEnd(ctx, i.binary, i.reload(i.site)...)
 		return err
 	}
 	return nil

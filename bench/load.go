@@ -39,7 +39,7 @@ func (w wrk) run(ctx context.Context, l *lab, i *instance, d time.Duration) (tal
 	if w.new {
 		args = append(args, "close")
 	}
-	text, err := run(ctx, "wrk", args...)
+	text, err := runToEnd(ctx, "wrk", args...)
 	if err != nil {
 		return tally{}, err
 	}
@@ -80,7 +80,7 @@ func (h h2load) run(ctx context.Context, _ *lab, i *instance, d time.Duration) (
 	for _, field := range browserFields() {
 		args = append(args, "-H", field)
 	}
-	text, err := run(ctx, "h2load", append(args, url)...)
+	text, err := runToEnd(ctx, "h2load", append(args, url)...)
 	if err != nil {
 		return tally{}, err
 	}

@@ -25,7 +25,8 @@ type openLoop struct {
 	conns   int
 	hosts   int
 	path    string
-	rate    float64 // requests a second
+	rate    float64         // requests a second
+	until   <-chan struct{} // no further requests once it is closed; nil: for as long as run is told
 }
 
 // outcome is what an open loop saw.
@@ -73,6 +74,11 @@ func (o openLoop) run(ctx context.Context, d time.Duration) (outcome, error) {
 			return outcome{}, ctx.Err()
 		}
 		now := time.Now()
+		select {
+		case <-o.until:
+			total, o.until, end = r.sent, nil, now.Add(time.Second)
+		default:
+		}
 		if now.After(end) {
 			break
 		}

@@ -21,6 +21,7 @@ type process struct {
 	cmd    *exec.Cmd
 	output tail
 	ended  chan struct{}
+	once   sync.Once
 }
 
 // startProcess starts a program. Where it dies later, its last words are in output.
@@ -42,17 +43,19 @@ func (p *process) pid() int { return p.cmd.Process.Pid }
 
 // stop asks the process to end, and ends its whole group when it has not after a second.
 func (p *process) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.ended:
-	case <-time.After(time.Second):
-	}
-	_ = syscall.Kill(-p.pid(), syscall.SIGKILL) // workers that outlive their master, too
-	<-p.ended
+	p.once.Do(func() { // a number may become another process's
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-p.ended:
+		case <-time.After(time.Second):
+		}
+		_ = syscall.Kill(-p.pid(), syscall.SIGKILL) // workers that outlive their master, too
+		<-p.ended
+	})
 }
 
-// run runs a program to its end and returns what it said.
-func run(ctx context.Context, name string, args ...string) ([]byte, error) {
+// runToEnd runs a program and returns what it said.
+func runToEnd(ctx context.Context, name string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
 	var text bytes.Buffer

@@ -67,11 +67,12 @@ func peers() []peer {
 			usr2: true,
 		},
 		{
-			program: "caddy", asks: []string{"version"}, env: []string{"GOMAXPROCS=1"},
-			files: []file{{name: "Caddyfile", template: "Caddyfile.tmpl"}},
-			args:  func(s site) []string { return []string{"run", "--config", filepath.Join(s.Dir, "Caddyfile")} },
+			program: "caddy", asks: []string{"version"},
+			env:   []string{"GOMAXPROCS=1", "XDG_CONFIG_HOME=.", "XDG_DATA_HOME=."}, // it keeps to its folder
+			files: []file{{name: "caddy.json", template: "caddy.json.tmpl"}},
+			args:  func(s site) []string { return []string{"run", "--config", filepath.Join(s.Dir, "caddy.json")} },
 			reload: func(s site) []string {
-				return []string{"reload", "--config", filepath.Join(s.Dir, "Caddyfile"), "--address", s.Admin}
+				return []string{"reload", "--config", filepath.Join(s.Dir, "caddy.json"), "--address", s.Admin}
 			},
 		},
 		{
@@ -103,7 +104,7 @@ func fairlead(name string) peer {
 // hint about those that are missing though every Debian has them.
 func findProxies(ctx context.Context, binary string, also map[string]string) (found []proxy, hint string, err error) {
 	add := func(name, path string, ours bool, p peer) error {
-		version, err := run(ctx, path, p.asks...)
+		version, err := runToEnd(ctx, path, p.asks...)
 		if err != nil {
 			return fmt.Errorf("asking %s for its version: %w", name, err)
 		}
@@ -183,11 +184,14 @@ func (p proxy) configuration(s site) (map[string][]byte, error) {
 	return contents, nil
 }
 
-// port returns the port of an address, for files that name it alone.
-func port(address string) string { return address[strings.LastIndexByte(address, ':')+1:] }
+// endpoints returns where a service is, for files that have no other place to say it than a route.
+func endpoints(s site, service string) []string {
+	i := slices.IndexFunc(s.Services, func(t target) bool { return t.Name == service })
+	return s.Services[i].Endpoints
+}
 
 func fill(name string, s site) ([]byte, error) {
-	t, err := template.New(name).Funcs(template.FuncMap{"port": port}).ParseFS(templates, "peers/"+name)
+	t, err := template.New(name).Funcs(template.FuncMap{"endpoints": endpoints}).ParseFS(templates, "peers/"+name)
 	if err != nil {
 		return nil, fmt.Errorf("reading the template %s: %w", name, err)
 	}

@@ -14,7 +14,38 @@ import (
 // plan says how much is measured.
 type plan struct {
 	rounds   int
-	duration time.Duration // of a round
+	duration time.Duration // of a visit
+	idle     int           // connections
+}
+
+// run is one case under way.
+type run struct {
+	lab  *lab
+	plan plan
+	say  progress // with the case's name before it
+}
+
+// loadWork measures CPU, requests a second and latencies under a load.
+type loadWork struct {
+	load    load
+	latency *openLoop // the same work at its own pace; nil: latencies are not measured
+}
+
+func (loadWork) fresh() bool { return false }
+
+func (loadWork) columns() []column {
+	return []column{
+		{"CPU us", func(r result) string { return orDash("%.1f", r.CPU) }},
+		{"fairlead / it", func(r result) string { return orDash("%.2f", r.Ratio) }},
+		{"(low-high)", func(r result) string { return fmt.Sprintf("(%.2f-%.2f)", r.RatioLow, r.RatioHigh) }},
+		{"req/s", func(r result) string { return orDash("%.0f", r.RPS) }},
+		{"core %", func(r result) string { return orDash("%.0f", r.Busy) }},
+		{"allocs", allocations},
+		{"p50 us", func(r result) string { return orDash("%.0f", r.P50) }},
+		{"p99 us", func(r result) string { return orDash("%.0f", r.P99) }},
+		{"at req/s", func(r result) string { return orDash("%.0f", r.Rate) }},
+		{"failed", func(r result) string { return strconv.Itoa(r.Failed) }},
+	}
 }
 
 // samples are what the rounds of a case said about one proxy.
@@ -24,38 +55,29 @@ type samples struct {
 	requests, failed       int
 }
 
-// measure runs a case: in each round every proxy once, and every second round in the opposite order. What other
-// programs do to the machine meanwhile is done to all of them alike.
-func (l *lab) measure(ctx context.Context, c loadCase, proxies []proxy, p plan, say progress) ([]result, error) {
-	var up []*instance
-	for _, proxy := range proxies {
-		i, err := l.bring(ctx, proxy, c.site)
-		if err != nil {
-			return nil, err
-		}
-		up = append(up, i)
-	}
+// measure visits every proxy once in each round, and in every second round in the opposite order. What other programs
+// do to the machine meanwhile is done to all of them alike.
+func (w loadWork) measure(ctx context.Context, r *run, up []*instance) ([]result, error) {
 	got := make(map[*instance]*samples)
 	for _, i := range up {
 		got[i] = new(samples)
 	}
-	err := alternate(up, p.rounds, func(round int, i *instance) error {
-		say("%s: round %d of %d: %s", c.name, round+1, p.rounds, i.name)
-		return l.round(ctx, c.load, i, p.duration, got[i])
+	err := alternate(up, r.plan.rounds, func(round int, i *instance) error {
+		r.say("round %d of %d: %s", round+1, r.plan.rounds, i.name)
+		return w.round(ctx, r, i, got[i])
 	})
 	if err != nil {
 		return nil, err
 	}
-	rate := halfLoad(got)
-	if c.latency != nil && rate > 0 {
-		err = alternate(up, p.rounds, func(round int, i *instance) error {
-			say("%s: latency, round %d of %d: %s", c.name, round+1, p.rounds, i.name)
-			return l.latencyRound(ctx, *c.latency, i, rate, p.duration, got[i])
+	rate := 0.0
+	if w.latency != nil {
+		rate = halfLoad(got)
+		err = alternate(up, r.plan.rounds, func(round int, i *instance) error {
+			r.say("latency, round %d of %d: %s", round+1, r.plan.rounds, i.name)
+			return w.latencyRound(ctx, i, rate, r.plan.duration, got[i])
 		})
-	} else {
-		rate = 0
 	}
-	return summarise(c, up, got, p.rounds, rate), err
+	return summarise(up, got, r.plan.rounds, rate), err
 }
 
 // alternate visits everybody once a round, forwards and backwards in turn.
@@ -72,8 +94,8 @@ func alternate(up []*instance, rounds int, visit func(round int, i *instance) er
 	return nil
 }
 
-// round measures one load on one proxy.
-func (l *lab) round(ctx context.Context, load load, i *instance, d time.Duration, s *samples) error {
+// round measures the load on one proxy.
+func (w loadWork) round(ctx context.Context, r *run, i *instance, s *samples) error {
 	mallocs, err := i.mallocs(ctx)
 	if err != nil {
 		return err
@@ -82,7 +104,7 @@ func (l *lab) round(ctx context.Context, load load, i *instance, d time.Duration
 	if err != nil {
 		return err
 	}
-	did, err := load.run(ctx, l, i, d)
+	did, err := w.load.run(ctx, r.lab, i, r.plan.duration)
 	if err != nil {
 		return err
 	}
@@ -93,7 +115,7 @@ func (l *lab) round(ctx context.Context, load load, i *instance, d time.Duration
 	if did.requests == 0 {
 		return fmt.Errorf("no request was answered, %d failed: %s", did.failed, &i.output)
 	}
-	if mallocs > 0 {
+	if i.counts {
 		now, err := i.mallocs(ctx)
 		if err != nil {
 			return err
@@ -120,9 +142,8 @@ func halfLoad(got map[*instance]*samples) float64 {
 	return slowest / 2
 }
 
-func (l *lab) latencyRound(
-	ctx context.Context, o openLoop, i *instance, rate float64, d time.Duration, s *samples,
-) error {
+func (w loadWork) latencyRound(ctx context.Context, i *instance, rate float64, d time.Duration, s *samples) error {
+	o := *w.latency
 	o.address, o.rate = i.site.HTTP, rate
 	saw, err := o.run(ctx, d)
 	if err != nil {
@@ -134,22 +155,48 @@ func (l *lab) latencyRound(
 	return nil
 }
 
+// summarise makes results of samples.
+func summarise(up []*instance, got map[*instance]*samples, rounds int, rate float64) (results []result) {
+	var reference *samples
+	for _, i := range up {
+		if i.name == "fairlead" {
+			reference = got[i]
+		}
+	}
+	for _, i := range up {
+		s := got[i]
+		r := i.result(rounds)
+		r.Requests, r.Failed = s.requests, s.failed
+		r.CPU, r.RPS, r.Busy = median(s.cpu), median(s.rps), median(s.busy)
+		r.Rate, r.P50, r.P99 = rate, median(s.p50), median(s.p99)
+		if s.allocs != nil {
+			allocs := median(s.allocs)
+			r.Allocs = &allocs
+		}
+		if reference != nil {
+			r.Ratio, r.RatioLow, r.RatioHigh = ratio(reference.cpu, s.cpu)
+		}
+		results = append(results, r)
+	}
+	return results
+}
+
 func micro(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
 
 var mallocsLine = regexp.MustCompile(`(?m)^go_memstats_mallocs_total (\S+)$`)
 
 // mallocs is how many objects the proxy has allocated since its start, by its metrics; 0 where it does not tell.
 func (i *instance) mallocs(ctx context.Context) (float64, error) {
-	if !i.ours {
+	if !i.counts {
 		return 0, nil
 	}
 	page, err := get(ctx, i.site.Admin, i.site.Admin, "/metrics")
 	if err != nil {
-		return 0, nil //nolint:nilerr // a variant without metrics
+		return 0, fmt.Errorf("reading the metrics of %s: %w", i.name, err)
 	}
 	m := mallocsLine.FindStringSubmatch(page)
 	if m == nil {
-		return 0, nil
+		return 0, fmt.Errorf("%s does not say how often it allocates", i.name)
 	}
 	return strconv.ParseFloat(m[1], 64)
 }

@@ -13,49 +13,47 @@ import (
 	"text/tabwriter"
 )
 
+// result begins a result about the proxy.
+func (i *instance) result(rounds int) result {
+	return result{Proxy: i.name, Version: i.version, Rounds: rounds, ours: i.ours}
+}
+
 // result is what is known about one proxy in one case. Numbers that were not measured are 0, and left out.
 type result struct {
-	Case     string  `json:"case"`
-	Proxy    string  `json:"proxy"`
-	Version  string  `json:"version"`
-	Rounds   int     `json:"rounds"`
-	Requests int     `json:"requests"`
-	Failed   int     `json:"failed"`
-	CPU      float64 `json:"cpu_us,omitempty"` // per request, median of the rounds
-	RPS      float64 `json:"rps,omitempty"`    // requests a second, on one core
-	Busy     float64 `json:"busy,omitempty"`   // percent of that core; far from 100, rps is not the proxy's limit
-	Allocs   float64 `json:"allocs,omitempty"` // per request
-	Rate     float64 `json:"rate,omitempty"`   // requests a second at which the latencies were taken
-	P50      float64 `json:"p50_us,omitempty"`
-	P99      float64 `json:"p99_us,omitempty"`
+	Case     string   `json:"case"`
+	Proxy    string   `json:"proxy"`
+	Version  string   `json:"version"`
+	Rounds   int      `json:"rounds"`
+	Requests int      `json:"requests"`
+	Failed   int      `json:"failed"`
+	CPU      float64  `json:"cpu_us,omitempty"` // per request, median of the rounds
+	RPS      float64  `json:"rps,omitempty"`    // requests a second, on one core
+	Busy     float64  `json:"busy,omitempty"`   // percent of that core; far from 100, rps is not the proxy's limit
+	Allocs   *float64 `json:"allocs,omitempty"` // objects per request; nil: not known
+	Rate     float64  `json:"rate,omitempty"`   // requests a second at which the latencies were taken
+	P50      float64  `json:"p50_us,omitempty"`
+	P99      float64  `json:"p99_us,omitempty"`
 	// Ratio is Fairlead's CPU per request divided by this proxy's: at most 1 where Fairlead is as cheap. It is the median
 	// of the pairs of each round; RatioLow and RatioHigh are the extremes.
 	Ratio     float64 `json:"ratio,omitempty"`
 	RatioLow  float64 `json:"ratio_low,omitempty"`
 	RatioHigh float64 `json:"ratio_high,omitempty"`
+
+	Ready         float64 `json:"ready_ms,omitempty"`             // from its start until it serves the last route
+	Memory        float64 `json:"memory_mb,omitempty"`            // after that; what its processes share counts once
+	MemoryAfter   float64 `json:"memory_after_mb,omitempty"`      // after two reloads
+	Connection1K  float64 `json:"connection_1k_bytes,omitempty"`  // for each of 1,000 idle connections
+	Connection10K float64 `json:"connection_10k_bytes,omitempty"` // for each of 10,000
+	Effective     float64 `json:"effective_ms,omitempty"`         // from a change until requests go where it says
+	P99Quiet      float64 `json:"p99_quiet_us,omitempty"`         // without a change; P99 is meanwhile
+
+	ours bool // it is Fairlead
 }
 
-// summarise makes results of samples.
-func summarise(c loadCase, up []*instance, got map[*instance]*samples, rounds int, rate float64) (results []result) {
-	var reference *samples
-	for _, i := range up {
-		if i.name == "fairlead" {
-			reference = got[i]
-		}
-	}
-	for _, i := range up {
-		s := got[i]
-		r := result{
-			Case: c.name, Proxy: i.name, Version: i.version, Rounds: rounds, Requests: s.requests, Failed: s.failed,
-			CPU: median(s.cpu), RPS: median(s.rps), Busy: median(s.busy), Allocs: median(s.allocs),
-			Rate: rate, P50: median(s.p50), P99: median(s.p99),
-		}
-		if reference != nil {
-			r.Ratio, r.RatioLow, r.RatioHigh = ratio(reference.cpu, s.cpu)
-		}
-		results = append(results, r)
-	}
-	return results
+// column is a column of a table.
+type column struct {
+	title string
+	value func(result) string
 }
 
 // printJSON prints one object a line.
@@ -70,15 +68,20 @@ func printJSON(w io.Writer, results []result) error {
 }
 
 // printTable prints the results of one case for people.
-func printTable(w io.Writer, about string, results []result) error {
-	fmt.Fprintf(w, "\n%s: %s\n", results[0].Case, about)
+func printTable(w io.Writer, c benchCase, results []result) error {
+	fmt.Fprintf(w, "\n%s: %s\n", c.name, c.about)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "proxy\tCPU us\tfairlead / it\t(low-high)\treq/s\tcore %\tallocs\tp50 us\tp99 us\tat req/s\tfailed\t")
-	for _, r := range results {
-		fmt.Fprintf(t, "%s\t%.1f\t%s\t%s\t%.0f\t%.0f\t%s\t%s\t%s\t%s\t%d\t\n",
-			r.Proxy, r.CPU, orDash("%.2f", r.Ratio), span(r), r.RPS, r.Busy, orDash("%.1f", r.Allocs),
-			orDash("%.0f", r.P50), orDash("%.0f", r.P99), orDash("%.0f", r.Rate), r.Failed)
+	fmt.Fprint(t, "proxy\t")
+	for _, column := range c.columns() {
+		fmt.Fprint(t, column.title, "\t")
 	}
+	for _, r := range results {
+		fmt.Fprint(t, "\n", r.Proxy, "\t")
+		for _, column := range c.columns() {
+			fmt.Fprint(t, column.value(r), "\t")
+		}
+	}
+	fmt.Fprintln(t)
 	return t.Flush()
 }
 
@@ -89,17 +92,17 @@ func orDash(format string, value float64) string {
 	return fmt.Sprintf(format, value)
 }
 
-func span(r result) string {
-	if r.Ratio == 0 {
+func allocations(r result) string {
+	if r.Allocs == nil {
 		return "-"
 	}
-	return fmt.Sprintf("(%.2f-%.2f)", r.RatioLow, r.RatioHigh)
+	return fmt.Sprintf("%.1f", *r.Allocs)
 }
 
 // machine says on what the numbers were taken.
 func machine(l *lab) string {
-	return fmt.Sprintf("%s, %d cores (proxies on core %d, load and service on the others), Linux %s, Go %s",
-		cmp.Or(field("/proc/cpuinfo", "model name"), "unknown processor"), runtime.NumCPU(), l.cores.proxy,
+	return fmt.Sprintf("%s, %d cores (%s), Linux %s, Go %s",
+		cmp.Or(field("/proc/cpuinfo", "model name"), "unknown processor"), runtime.NumCPU(), l.cores,
 		strings.TrimSpace(readText("/proc/sys/kernel/osrelease")), strings.TrimPrefix(runtime.Version(), "go"))
 }
 
