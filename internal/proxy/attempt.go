@@ -85,7 +85,7 @@ func (d *delivery) attempt(w http.ResponseWriter, r *http.Request) result {
 		err = readSmall(result.response, out.Method)
 	}
 	if err != nil {
-		result.fail(ctx, r, err)
+		result.fail(ctx, r, cmp.Or(d.body.broken(), err))
 		return result
 	}
 	result.load.Answered(result.response.StatusCode)
@@ -125,7 +125,8 @@ func (r *result) outcome(in *http.Request) upstream.Kind {
 	switch {
 	case errors.Is(r.err, errHeaderTimeout), errors.Is(r.err, errTotalTimeout):
 		return upstream.Timeout
-	case in.Context().Err() != nil, errors.As(r.err, new(*wire.BodyError)), isShortage(r.err):
+	case in.Context().Err() != nil, errors.As(r.err, new(*wire.BodyError)), errors.Is(r.err, errBodyRead),
+		isShortage(r.err):
 		return upstream.Abandoned
 	case r.untouched:
 		return upstream.ConnectError
@@ -168,6 +169,8 @@ func (d *delivery) giveUp(last result) {
 	switch {
 	case errors.Is(last.err, errHeaderTimeout), errors.Is(last.err, errTotalTimeout):
 		d.x.refuse(http.StatusGatewayTimeout, reasonTimeout)
+	case errors.Is(last.err, errBodyRead):
+		d.x.refuseBody(last.err)
 	case d.x.request.Context().Err() != nil:
 		d.x.refuse(statusClientGone, reasonClientGone)
 	case last.refusal == reasonNotExported, last.refusal == reasonBadMiddleware:

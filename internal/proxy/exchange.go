@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/telemetry"
 	"github.com/fairlead/fairlead/internal/upstream"
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // Why Fairlead itself answers a request. The word goes into the answer (Fairlead-Reason), the log and the metrics.
@@ -125,6 +127,15 @@ func (x *exchange) refuse(status int, reason string) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	x.WriteHeader(status)
 	_, _ = fmt.Fprintf(x, "%d %s (%s)\n", status, http.StatusText(status), reason)
+}
+
+// refuseBody answers where the request's body could not be read: it is no HTTP, or the client left in the middle.
+func (x *exchange) refuseBody(err error) {
+	if malformed, ok := errors.AsType[*wire.ProtocolError](err); ok {
+		x.refuse(malformed.Status, reasonBadRequest)
+		return
+	}
+	x.refuse(http.StatusBadRequest, reasonClientGone)
 }
 
 // failed logs why no service answered.

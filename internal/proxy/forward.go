@@ -50,7 +50,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.Service = b.name
 	body, err := newReplay(r)
 	if err != nil {
-		x.refuse(http.StatusBadRequest, reasonClientGone)
+		x.refuseBody(err)
 		return
 	}
 	if body.streams() && r.ProtoMajor == 1 {

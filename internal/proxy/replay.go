@@ -21,6 +21,7 @@ type replay struct {
 	mu    sync.Mutex
 	given *once // to the attempt under way
 	begun bool  // a part of body has been read
+	err   error // what reading body ended with, unless that was its end
 }
 
 var (
@@ -74,6 +75,22 @@ func (p *replay) again() bool {
 	return !p.begun
 }
 
+func (p *replay) fail(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.err = err
+}
+
+// broken returns why the client's body could not be read: then the client is to blame for what became of the attempt.
+func (p *replay) broken() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.err == nil {
+		return nil
+	}
+	return errors.Join(errBodyRead, p.err)
+}
+
 // once is a body that streams from the client. Closing it leaves the client's body open for another attempt; the engine
 // closes that when the exchange ends.
 type once struct {
@@ -95,6 +112,9 @@ func (o *once) Read(b []byte) (int, error) {
 	n, err := o.of.body.Read(b)
 	if o.left -= int64(n); o.left == 0 && err == nil {
 		err = io.EOF
+	}
+	if err != nil && err != io.EOF {
+		o.of.fail(err)
 	}
 	return n, err
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/fairlead/fairlead/internal/wire/wiretest"
 )
 
 // parsed is what a request came out as.
@@ -88,8 +90,8 @@ func readAsNetHTTP(data []byte) (parsed, error) {
 
 // What we accept, net/http reads as the same request, and finds the next one at the same place.
 func FuzzWire(f *testing.F) {
-	for _, c := range allSmuggling() {
-		f.Add([]byte(c.raw))
+	for _, c := range wiretest.Cases() {
+		f.Add([]byte(c.Raw))
 	}
 	for _, c := range engineCases() {
 		f.Add([]byte(c.request))

@@ -71,7 +71,7 @@ type head struct {
 
 	// keepAlive reports that another message may follow on the connection.
 	keepAlive bool
-	// expect is the value of Expect.
+	// expect is the value of Expect, the last one if there are several.
 	expect string
 
 	seen   seen
@@ -80,7 +80,7 @@ type head struct {
 
 // seen counts the fields that say where a message ends or for whom it is.
 type seen struct {
-	host, contentLength, transferEncoding int
+	host, contentLength, transferEncoding, expect int
 
 	coding, length      string // the values of Transfer-Encoding and Content-Length
 	connClose, connKeep bool
@@ -208,9 +208,8 @@ func (h *head) note(f field) {
 		h.seen.connClose = h.seen.connClose || hasToken(f.value, "close")
 		h.seen.connKeep = h.seen.connKeep || hasToken(f.value, "keep-alive")
 	case "Expect":
-		if h.expect == "" {
-			h.expect = f.value
-		}
+		h.seen.expect++
+		h.expect = f.value
 	case "Trailer":
 		h.seen.trailer = true
 	}

@@ -56,7 +56,7 @@ func (w *response) start() error {
 		length: -1,
 	}
 	h := &w.exchange.head
-	if h.expect != "" && !hasToken(h.expect, "100-continue") {
+	if h.seen.expect > 1 || h.seen.expect == 1 && !equalFold(h.expect, "100-continue") {
 		return &ProtocolError{http.StatusExpectationFailed, "RFC 9110 §10.1.1", "an expectation we do not know"}
 	}
 	s := w.exchange.conn.server

@@ -10,19 +10,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/fairlead/fairlead/internal/wire/wiretest"
 )
-
-// smuggling is what a client sends, raw, and what must become of it.
-type smuggling struct {
-	name    string
-	raw     string
-	status  int    // of the first answer; 0: the connection is closed without one
-	section string // of the RFC, where it is refused
-	body    string // what the handler received, where it is not
-}
-
-// smuggled is what would be a second request, if the first one were read wrongly.
-const smuggled = "GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
 
 // witness notes what the handler received, and what was refused and why.
 type witness struct {
@@ -72,42 +62,32 @@ func (s *witness) WithAttrs([]slog.Attr) slog.Handler { return s }
 
 func (s *witness) WithGroup(string) slog.Handler { return s }
 
-func allSmuggling() []smuggling {
-	var all []smuggling
-	for _, family := range [][]smuggling{
-		lengthCases(), codingCases(), chunkCases(), chunkExtensionCases(), trailerCases(), lineCases(), nameCases(),
-		valueCases(), hostCases(), targetCases(), versionCases(), methodCases(), desyncCases(), limitCases(),
-	} {
-		all = append(all, family...)
-	}
-	return all
-}
-
 // What two readers might take for two different requests is refused, with the status and for the rule that the table
 // says, and whatever follows on the connection is not read as a request.
 func TestSmuggling(t *testing.T) {
 	s := new(witness)
-	address := serve(t, &Server{Handler: s, Log: slog.New(s), Poison: true, HeaderBytes: 4096, Fields: 20})
+	address := serve(t, &Server{Handler: s, Log: slog.New(s), Poison: true, HeaderBytes: wiretest.HeaderBytes,
+		Fields: wiretest.Fields})
 	names := make(map[string]bool)
-	for _, c := range allSmuggling() {
-		if names[c.name] {
-			t.Errorf("two cases are called %q", c.name)
+	for _, c := range wiretest.Cases() {
+		if names[c.Name] {
+			t.Errorf("two cases are called %q", c.Name)
 		}
-		names[c.name] = true
-		t.Run(c.name, func(t *testing.T) {
+		names[c.Name] = true
+		t.Run(c.Name, func(t *testing.T) {
 			s.reset()
-			got := talkAndEnd(t, address, c.raw)
+			got := talkAndEnd(t, address, c.Raw)
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			checkSmuggling(t, c, got, s)
 		})
 	}
-	if len(names) < 300 {
-		t.Errorf("%d cases, less than 300", len(names))
+	if len(names) < 500 {
+		t.Errorf("%d cases, less than 500", len(names))
 	}
 }
 
-func checkSmuggling(t *testing.T, c smuggling, got string, s *witness) {
+func checkSmuggling(t *testing.T, c wiretest.Case, got string, s *witness) {
 	t.Helper()
 	status := 0
 	if got != "" {
@@ -115,22 +95,22 @@ func checkSmuggling(t *testing.T, c smuggling, got string, s *witness) {
 			_, _ = fmt.Sscanf(got, "HTTP/1.0 %d ", &status)
 		}
 	}
-	if status != c.status {
-		t.Errorf("status %d, want %d; sections %v; requests %q", status, c.status, s.sections, s.requests)
+	if status != c.Status {
+		t.Errorf("status %d, want %d; sections %v; requests %q", status, c.Status, s.sections, s.requests)
 	}
 	for _, request := range s.requests {
-		if strings.Contains(request, "/smuggled") && c.status != http.StatusOK {
+		if strings.Contains(request, "/smuggled") && c.Status != http.StatusOK {
 			t.Errorf("%q was served", request)
 		}
 	}
 	switch {
-	case c.status == http.StatusOK:
-		if len(s.requests) == 0 || !strings.HasSuffix(s.requests[0], " "+c.body) {
-			t.Errorf("received %q, want body %q", s.requests, c.body)
+	case c.Status == http.StatusOK:
+		if len(s.requests) == 0 || !strings.HasSuffix(s.requests[0], " "+c.Body) {
+			t.Errorf("received %q, want body %q", s.requests, c.Body)
 		}
-	case c.status != 0:
-		if len(s.sections) != 1 || s.sections[0] != c.section {
-			t.Errorf("refused for %v, want %s", s.sections, c.section)
+	case c.Status != 0:
+		if len(s.sections) != 1 || s.sections[0] != c.Section {
+			t.Errorf("refused for %v, want %s", s.sections, c.Section)
 		}
 		if strings.Count(got, "HTTP/1.1 ") != 1 || !strings.Contains(got, "Connection: close\r\n") {
 			t.Errorf("the connection was used again: %q", got)
@@ -151,15 +131,4 @@ func talkAndEnd(t *testing.T, address, request string) string {
 	}
 	_ = conn.Close()
 	return string(got)
-}
-
-// controls are the characters that may stand in no field, but the tab, CR and LF.
-func controls() []byte {
-	var all []byte
-	for c := range byte(0x20) {
-		if c != '\t' && c != '\r' && c != '\n' {
-			all = append(all, c)
-		}
-	}
-	return append(all, 0x7f)
 }

@@ -242,11 +242,12 @@ func (s *service) serve1(conn net.Conn) {
 		if _, err := in.Peek(1); err != nil {
 			return
 		}
+		turn := s.begin()
 		r, err := read1(in, "")
 		if err != nil && r.wrong == "" {
 			r.wrong = "cut"
 		}
-		answer := s.record(r)
+		answer := s.record(turn, r)
 		if err != nil || !r.whole {
 			return
 		}

@@ -258,6 +258,7 @@ func (s *service) serve2(conn net.Conn) {
 		return
 	}
 	streams := make(map[uint32]*received)
+	turns := make(map[uint32]int)
 	for {
 		f, err := c.ReadFrame()
 		if err != nil {
@@ -269,7 +270,7 @@ func (s *service) serve2(conn net.Conn) {
 			if r := streams[id]; r != nil {
 				r.addTrailers(f)
 			} else {
-				streams[id] = new(received)
+				streams[id], turns[id] = new(received), s.begin()
 				streams[id].addHead(f)
 			}
 			ended = f.StreamEnded()
@@ -282,7 +283,7 @@ func (s *service) serve2(conn net.Conn) {
 		case *http2.RSTStreamFrame:
 			if r := streams[id]; r != nil {
 				r.wrong = "cut"
-				s.record(*r)
+				s.record(turns[id], *r)
 				delete(streams, id)
 			}
 		default:
@@ -292,7 +293,7 @@ func (s *service) serve2(conn net.Conn) {
 			r := streams[id]
 			delete(streams, id)
 			r.whole = true
-			err = c.reply(id, s.record(*r))
+			err = c.reply(id, s.record(turns[id], *r))
 		}
 		if err != nil {
 			return

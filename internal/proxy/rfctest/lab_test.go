@@ -73,14 +73,25 @@ type service struct {
 
 	mu     sync.Mutex
 	conns  []net.Conn
+	turn   int // how often expect was called
 	log    []received
 	answer message
 }
 
-func (s *service) record(r received) message {
+// begin returns the turn that a request belongs to which begins now.
+func (s *service) begin() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.log = append(s.log, r)
+	return s.turn
+}
+
+// record notes a request, unless it is late, and returns the answer.
+func (s *service) record(turn int, r received) message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if turn == s.turn {
+		s.log = append(s.log, r)
+	}
 	return s.answer
 }
 
@@ -88,6 +99,7 @@ func (s *service) record(r received) message {
 func (s *service) expect(m message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.turn++
 	if s.log, s.answer = nil, m; m.line == "" && m.raw == "" {
 		s.answer.line = "200"
 	}
@@ -150,6 +162,7 @@ func (s *service) close() {
 // TLS.
 type lab struct {
 	*proxy.Proxy
+	hosts    *upstream.Hosts
 	services map[side]*service
 }
 
@@ -170,7 +183,7 @@ func newLab(t *testing.T, change ...func(*proxy.EntryPoint)) *lab {
 		Hosts:       upstream.NewHosts(upstream.Options{Log: log}),
 		Middlewares: middleware.NewSet(middleware.Options{Log: log}), Log: log,
 	}
-	l := &lab{services: make(map[side]*service)}
+	l := &lab{hosts: o.Hosts, services: make(map[side]*service)}
 	snapshot := new(model.Snapshot)
 	for _, to := range sides() {
 		l.services[to] = serve(t, to, cert)

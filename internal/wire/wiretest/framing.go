@@ -1,4 +1,4 @@
-package wire
+package wiretest
 
 import (
 	"fmt"
@@ -14,19 +14,19 @@ const (
 
 // posts returns a request with the fields and the body, and something that must not be read as another.
 func posts(fields, body string) string {
-	return "POST / HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n" + body + smuggled
+	return "POST / HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n" + body + Smuggled
 }
 
 // lengthCases: what Content-Length is not (RFC 9110 §8.6, RFC 9112 §6.3).
-func lengthCases() []smuggling {
-	cases := []smuggling{
-		{name: "CL: a number", raw: posts(length5, "hello"), status: 200, body: "hello"},
-		{name: "CL: zeros before", raw: posts("Content-Length: 0005\r\n", "hello"), status: 200, body: "hello"},
-		{name: "CL: zero", raw: posts("Content-Length: 0\r\n", ""), status: 200},
-		{name: "CL: spaces around", raw: posts("Content-Length:\t 5 \t\r\n", "hello"), status: 200, body: "hello"},
-		{name: "CL: any case", raw: posts("cOnTeNt-LeNgTh: 5\r\n", "hello"), status: 200, body: "hello"},
-		{name: "CL: without body to come", raw: "POST / HTTP/1.1\r\nHost: x\r\n\r\n", status: 200},
-		{name: "CL: cut short", raw: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhello", status: 0},
+func lengthCases() []Case {
+	cases := []Case{
+		{Name: "CL: a number", Raw: posts(length5, "hello"), Status: 200, Body: "hello"},
+		{Name: "CL: zeros before", Raw: posts("Content-Length: 0005\r\n", "hello"), Status: 200, Body: "hello"},
+		{Name: "CL: zero", Raw: posts("Content-Length: 0\r\n", ""), Status: 200},
+		{Name: "CL: spaces around", Raw: posts("Content-Length:\t 5 \t\r\n", "hello"), Status: 200, Body: "hello"},
+		{Name: "CL: any case", Raw: posts("cOnTeNt-LeNgTh: 5\r\n", "hello"), Status: 200, Body: "hello"},
+		{Name: "CL: without body to come", Raw: "POST / HTTP/1.1\r\nHost: x\r\n\r\n", Status: 200},
+		{Name: "CL: cut short", Raw: "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhello", Status: 0},
 	}
 	for _, value := range []string{
 		"", "+5", "-5", "-0", "+0", "5.0", "5e0", "0x5", "5,", ",5", "5,5", "5, 5", "5, 6", "5 5", "5;5", "5x", "x5", "five",
@@ -34,7 +34,7 @@ func lengthCases() []smuggling {
 		"'5'", "5\t5", "5_0", "0b101", "0o5", "1e1", "5\xa0", "\xa05", "\xd9\xa5", "５", "9223372036854775808",
 		"18446744073709551621", "99999999999999999999", "00000000000000000005", "NaN", "Infinity", "5\\", "(5)", "5%",
 	} {
-		cases = append(cases, smuggling{
+		cases = append(cases, Case{
 			fmt.Sprintf("CL: %q", value), posts("Content-Length: "+value+"\r\n", "hello"), 400, "RFC 9110 §8.6", "",
 		})
 	}
@@ -47,23 +47,23 @@ func lengthCases() []smuggling {
 		"second is empty":    length5 + "Content-Length:\r\n",
 		"second is negative": length5 + "Content-Length: -1\r\n",
 	} {
-		cases = append(cases, smuggling{"CL.CL: " + name, posts(fields, "hello"), 400, "RFC 9112 §6.3", ""})
+		cases = append(cases, Case{"CL.CL: " + name, posts(fields, "hello"), 400, "RFC 9112 §6.3", ""})
 	}
 	return cases
 }
 
 // codingCases: Transfer-Encoding is exactly chunked, once, alone, in HTTP/1.1 (RFC 9112 §6.1, §6.3).
-func codingCases() []smuggling {
-	cases := []smuggling{
-		{name: "TE: chunked", raw: posts(chunkedF, "5\r\nhello\r\n"+lastOnly), status: 200, body: "hello"},
-		{name: "TE: any case", raw: posts("TRANSFER-encoding: ChunkeD\r\n", "5\r\nhello\r\n"+lastOnly), status: 200,
-			body: "hello"},
-		{name: "TE: spaces around", raw: posts("Transfer-Encoding:\t chunked \r\n", lastOnly), status: 200},
-		{name: "TE.0", raw: posts(chunkedF, lastOnly), status: 200},
-		{"TE in HTTP/1.0", "POST / HTTP/1.0\r\nHost: x\r\n" + chunkedF + "\r\n" + lastOnly + smuggled, 400, "RFC 9112 §6.1",
+func codingCases() []Case {
+	cases := []Case{
+		{Name: "TE: chunked", Raw: posts(chunkedF, "5\r\nhello\r\n"+lastOnly), Status: 200, Body: "hello"},
+		{Name: "TE: any case", Raw: posts("TRANSFER-encoding: ChunkeD\r\n", "5\r\nhello\r\n"+lastOnly), Status: 200,
+			Body: "hello"},
+		{Name: "TE: spaces around", Raw: posts("Transfer-Encoding:\t chunked \r\n", lastOnly), Status: 200},
+		{Name: "TE.0", Raw: posts(chunkedF, lastOnly), Status: 200},
+		{"TE in HTTP/1.0", "POST / HTTP/1.0\r\nHost: x\r\n" + chunkedF + "\r\n" + lastOnly + Smuggled, 400, "RFC 9112 §6.1",
 			""},
 		{"TE in HTTP/1.0, keep-alive",
-			"POST / HTTP/1.0\r\nConnection: keep-alive\r\n" + chunkedF + "\r\n" + lastOnly + smuggled,
+			"POST / HTTP/1.0\r\nConnection: keep-alive\r\n" + chunkedF + "\r\n" + lastOnly + Smuggled,
 			400, "RFC 9112 §6.1", ""},
 	}
 	for _, value := range []string{
@@ -75,14 +75,14 @@ func codingCases() []smuggling {
 		"{chunked}", "chunked/1", "ｃhunked", "chunKed\xe2\x84\xaa",
 		"chunked\u212a", "chun\u212aed",
 	} {
-		cases = append(cases, smuggling{
+		cases = append(cases, Case{
 			fmt.Sprintf("TE: %q", value), posts("Transfer-Encoding: "+value+"\r\n", "5\r\nhello\r\n"+lastOnly), 400,
 			"RFC 9112 §6.3", "",
 		})
 	}
 	for _, value := range []string{"gzip, chunked", "identity, chunked", ",chunked", "x,chunked", " , chunked",
 		"deflate,\tchunked"} {
-		cases = append(cases, smuggling{
+		cases = append(cases, Case{
 			fmt.Sprintf("TE: %q", value), posts("Transfer-Encoding: "+value+"\r\n", "5\r\nhello\r\n"+lastOnly), 501,
 			"RFC 9112 §6.1", "",
 		})
@@ -98,7 +98,7 @@ func codingCases() []smuggling {
 		"TE.CL: lower case":       "transfer-encoding: chunked\r\ncontent-length: 5\r\n",
 		"CL.TE: listed as option": "Connection: Content-Length\r\n" + length5 + chunkedF,
 	} {
-		cases = append(cases, smuggling{name, posts(fields, lastOnly), 400, "RFC 9112 §6.3", ""})
+		cases = append(cases, Case{name, posts(fields, lastOnly), 400, "RFC 9112 §6.3", ""})
 	}
 	for name, fields := range map[string]string{
 		"TE.TE: twice":          chunkedF + chunkedF,
@@ -109,23 +109,23 @@ func codingCases() []smuggling {
 		"TE.TE: empty":          "Transfer-Encoding:\r\n" + chunkedF,
 		"TE.TE: case":           "transfer-encoding: chunked\r\n" + chunkedF,
 	} {
-		cases = append(cases, smuggling{name, posts(fields, lastOnly), 400, "RFC 9112 §6.1", ""})
+		cases = append(cases, Case{name, posts(fields, lastOnly), 400, "RFC 9112 §6.1", ""})
 	}
 	return cases
 }
 
 // chunkCases: sizes, and ends of chunks (RFC 9112 §7.1).
-func chunkCases() []smuggling {
-	cases := []smuggling{
-		{name: "chunk: capitals", raw: posts(chunkedF, "A\r\n0123456789\r\n"+lastOnly), status: 200, body: "0123456789"},
-		{name: "chunk: zeros before", raw: posts(chunkedF, "0005\r\nhello\r\n"+lastOnly), status: 200, body: "hello"},
-		{name: "chunk: many zeros for the end", raw: posts(chunkedF, "5\r\nhello\r\n0000\r\n\r\n"), status: 200,
-			body: "hello"},
-		{name: "chunk: two", raw: posts(chunkedF, "2\r\nhe\r\n3\r\nllo\r\n"+lastOnly), status: 200, body: "hello"},
-		{name: "chunk: no end", raw: "POST / HTTP/1.1\r\nHost: x\r\n" + chunkedF + "\r\n5\r\nhello\r\n", status: 0},
-		{name: "chunk: no empty line", raw: "POST / HTTP/1.1\r\nHost: x\r\n" + chunkedF + "\r\n5\r\nhello\r\n0\r\n",
-			status: 0},
-		{name: "chunk: cut in its data", raw: "POST / HTTP/1.1\r\nHost: x\r\n" + chunkedF + "\r\n5\r\nhel", status: 0},
+func chunkCases() []Case {
+	cases := []Case{
+		{Name: "chunk: capitals", Raw: posts(chunkedF, "A\r\n0123456789\r\n"+lastOnly), Status: 200, Body: "0123456789"},
+		{Name: "chunk: zeros before", Raw: posts(chunkedF, "0005\r\nhello\r\n"+lastOnly), Status: 200, Body: "hello"},
+		{Name: "chunk: many zeros for the end", Raw: posts(chunkedF, "5\r\nhello\r\n0000\r\n\r\n"), Status: 200,
+			Body: "hello"},
+		{Name: "chunk: two", Raw: posts(chunkedF, "2\r\nhe\r\n3\r\nllo\r\n"+lastOnly), Status: 200, Body: "hello"},
+		{Name: "chunk: no end", Raw: "POST / HTTP/1.1\r\nHost: x\r\n" + chunkedF + "\r\n5\r\nhello\r\n", Status: 0},
+		{Name: "chunk: no empty line", Raw: "POST / HTTP/1.1\r\nHost: x\r\n" + chunkedF + "\r\n5\r\nhello\r\n0\r\n",
+			Status: 0},
+		{Name: "chunk: cut in its data", Raw: "POST / HTTP/1.1\r\nHost: x\r\n" + chunkedF + "\r\n5\r\nhel", Status: 0},
 	}
 	for _, size := range []string{
 		"", " ", "+5", "-5", "-1", "0x5", "5h", "x", "g", " 5", "5 ", "\t5", "5\t", "5 5", "5,", "5.", "5_", "5:", "5=",
@@ -134,10 +134,16 @@ func chunkCases() []smuggling {
 		"\x005",
 		"5\x0b", "5\x0c", "5\x7f", "5\xa0", "５", "5\xff", "NaN", "5\\", "#5", "\xef\xbb\xbf5",
 	} {
-		cases = append(cases, smuggling{
+		cases = append(cases, Case{
 			fmt.Sprintf("chunk: size %q", size), posts(chunkedF, size+"\r\nhello\r\n"+lastOnly), 400, "RFC 9112 §7.1", "",
 		})
 	}
+	return cases
+}
+
+// chunkLineCases: where a chunk and its lines end (RFC 9112 §7.1, §2.2).
+func chunkLineCases() []Case {
+	var cases []Case
 	for name, body := range map[string]string{
 		"longer than it says":    "5\r\nhello!\r\n" + lastOnly,
 		"much longer":            "5\r\nhelloworld\r\n" + lastOnly,
@@ -151,38 +157,46 @@ func chunkCases() []smuggling {
 		"an empty line too many": "5\r\nhello\r\n\r\n" + lastOnly,
 		"an empty line first":    "\r\n5\r\nhello\r\n" + lastOnly,
 		"two bytes for an end":   "5\r\nhelloXX" + lastOnly,
+		"two bytes too many":     "3\r\nhello\r\n" + lastOnly,
+		"two bytes too few":      "7\r\nhello\r\n" + lastOnly,
+		"CR CR LF after a size":  "5\r\r\nhello\r\n" + lastOnly,
+		"CR CR after a size":     "5\r\rhello\r\n" + lastOnly,
+		"CR after the last":      "5\r\nhello\r\n0\r\r\n\r\n",
 	} {
-		cases = append(cases, smuggling{"chunk: " + name, posts(chunkedF, body), 400, "RFC 9112 §7.1", ""})
+		cases = append(cases, Case{"chunk: " + name, posts(chunkedF, body), 400, "RFC 9112 §7.1", ""})
 	}
 	for name, body := range map[string]string{
 		"LF after the size":        "5\nhello\r\n" + lastOnly,
 		"LF after the last":        "5\r\nhello\r\n0\n\r\n",
 		"LF as empty line":         "5\r\nhello\r\n0\r\n\n",
 		"LF after an extension":    "5;a\nhello\r\n" + lastOnly,
+		"LF after a semicolon":     "5;\nhello\r\n" + lastOnly,
+		"LF after the last's":      "5\r\nhello\r\n0;\n\r\n",
+		"LF, and a size behind it": "2;\nxx\r\n5\r\nhello\r\n" + lastOnly,
 		"two LF":                   "5\n\nhello\r\n" + lastOnly,
 		"LF after a trailer field": "5\r\nhello\r\n0\r\nA: b\n\r\n",
 	} {
-		cases = append(cases, smuggling{"chunk: " + name, posts(chunkedF, body), 400, "RFC 9112 §2.2", ""})
+		cases = append(cases, Case{"chunk: " + name, posts(chunkedF, body), 400, "RFC 9112 §2.2", ""})
 	}
 	cases = append(cases,
-		smuggling{"chunk: LF after it", posts(chunkedF, "5\r\nhello\n"+lastOnly), 400, "RFC 9112 §7.1", ""},
-		smuggling{"chunk: LF LF after it", posts(chunkedF, "5\r\nhello\n\n"+lastOnly), 400, "RFC 9112 §7.1", ""},
+		Case{"chunk: LF after it", posts(chunkedF, "5\r\nhello\n"+lastOnly), 400, "RFC 9112 §7.1", ""},
+		Case{"chunk: LF LF after it", posts(chunkedF, "5\r\nhello\n\n"+lastOnly), 400, "RFC 9112 §7.1", ""},
 	)
 	return cases
 }
 
 // chunkExtensionCases: extensions are dropped, and hide nothing (RFC 9112 §7.1.1).
-func chunkExtensionCases() []smuggling {
-	var cases []smuggling
+func chunkExtensionCases() []Case {
+	var cases []Case
 	for _, extension := range []string{
 		";", ";a", ";a=b", ";a=\"b c\"", ";a;b=c;d", "; a = b", ";a=\"\\\"\"", ";" + strings.Repeat("a", 200), ";a=\t1",
 		";;;;", ";\xff",
 		";a=\"0\"",
 	} {
-		cases = append(cases, smuggling{
-			name: fmt.Sprintf("extension: %q", extension), raw: posts(chunkedF,
+		cases = append(cases, Case{
+			Name: fmt.Sprintf("extension: %q", extension), Raw: posts(chunkedF,
 				"5"+extension+"\r\nhello\r\n0"+extension+"\r\n\r\n"),
-			status: 200, body: "hello",
+			Status: 200, Body: "hello",
 		})
 	}
 	for name, extension := range map[string]string{
@@ -198,31 +212,31 @@ func chunkExtensionCases() []smuggling {
 		"without semicolon":    "a=b",
 		"CR in a quoted value": ";a=\"\r0\r\"",
 	} {
-		cases = append(cases, smuggling{
+		cases = append(cases, Case{
 			"extension: " + name, posts(chunkedF, "5"+extension+"\r\nhello\r\n"+lastOnly), 400, "RFC 9112 §7.1", "",
 		})
 	}
 	fat := strings.Repeat("1;"+strings.Repeat("a", 200)+"\r\nx\r\n", 200)
 	return append(cases,
-		smuggling{"extension: more of them than data", posts(chunkedF, fat+lastOnly), 400, "RFC 9112 §7.1.1", ""},
-		smuggling{"extension: LF in a quoted value", posts(chunkedF, "5;a=\"\n\"\r\nhello\r\n"+lastOnly), 400,
+		Case{"extension: more of them than data", posts(chunkedF, fat+lastOnly), 400, "RFC 9112 §7.1.1", ""},
+		Case{"extension: LF in a quoted value", posts(chunkedF, "5;a=\"\n\"\r\nhello\r\n"+lastOnly), 400,
 			"RFC 9112 §2.2", ""},
 	)
 }
 
 // trailerCases: a trailer may hold nothing that belongs into the head (RFC 9110 §6.5.1).
-func trailerCases() []smuggling {
-	cases := []smuggling{
-		{name: "trailer: a field", raw: posts(chunkedF, "0\r\nA: b\r\n\r\n"), status: 200},
-		{name: "trailer: announced", raw: posts(chunkedF+"Trailer: A\r\n", "0\r\nA: b\r\n\r\n"), status: 200},
-		{name: "trailer: announced without chunks", raw: posts("Trailer: Content-Length\r\n"+length5, "hello"), status: 200,
-			body: "hello"},
+func trailerCases() []Case {
+	cases := []Case{
+		{Name: "trailer: a field", Raw: posts(chunkedF, "0\r\nA: b\r\n\r\n"), Status: 200},
+		{Name: "trailer: announced", Raw: posts(chunkedF+"Trailer: A\r\n", "0\r\nA: b\r\n\r\n"), Status: 200},
+		{Name: "trailer: announced without chunks", Raw: posts("Trailer: Content-Length\r\n"+length5, "hello"), Status: 200,
+			Body: "hello"},
 	}
 	for _, name := range []string{"Content-Length", "content-length", "Transfer-Encoding", "Host", "Trailer",
 		"Connection"} {
 		cases = append(cases,
-			smuggling{"trailer: " + name, posts(chunkedF, "0\r\n"+name+": 5\r\n\r\n"), 400, "RFC 9110 §6.5.1", ""},
-			smuggling{"trailer: announced " + name, posts(chunkedF+"Trailer: A, "+name+"\r\n", lastOnly), 400,
+			Case{"trailer: " + name, posts(chunkedF, "0\r\n"+name+": 5\r\n\r\n"), 400, "RFC 9110 §6.5.1", ""},
+			Case{"trailer: announced " + name, posts(chunkedF+"Trailer: A, "+name+"\r\n", lastOnly), 400,
 				"RFC 9110 §6.5.1", ""},
 		)
 	}
@@ -235,14 +249,14 @@ func trailerCases() []smuggling {
 		{"no token", "A(: b\r\n", "RFC 9110 §5.1"},
 		{"NUL", "A: \x00\r\n", "RFC 9110 §5.5"},
 		{"bare CR", "A: b\rC: d\r\n", "RFC 9110 §5.5"},
-		{"a request", smuggled[:len(smuggled)-2], "RFC 9112 §5.1"},
+		{"a request", Smuggled[:len(Smuggled)-2], "RFC 9112 §5.1"},
 	} {
-		cases = append(cases, smuggling{"trailer: " + c.name, posts(chunkedF, "0\r\n"+c.lines+"\r\n"), 400, c.section, ""})
+		cases = append(cases, Case{"trailer: " + c.name, posts(chunkedF, "0\r\n"+c.lines+"\r\n"), 400, c.section, ""})
 	}
 	return append(cases,
-		smuggling{"trailer: too many", posts(chunkedF, "0\r\n"+strings.Repeat("A: b\r\n", 30)+"\r\n"), 431, "RFC 6585 §5",
+		Case{"trailer: too many", posts(chunkedF, "0\r\n"+strings.Repeat("A: b\r\n", 30)+"\r\n"), 431, "RFC 6585 §5",
 			""},
-		smuggling{"trailer: too long", posts(chunkedF, "0\r\n"+strings.Repeat("A: "+strings.Repeat("b", 1000)+"\r\n",
+		Case{"trailer: too long", posts(chunkedF, "0\r\n"+strings.Repeat("A: "+strings.Repeat("b", 1000)+"\r\n",
 			5)+"\r\n"),
 			http.StatusRequestHeaderFieldsTooLarge, "RFC 6585 §5", ""},
 	)
