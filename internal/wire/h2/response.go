@@ -162,10 +162,8 @@ func (w *response) keeps(key string) bool {
 	switch key {
 	case "Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "Upgrade":
 		return false
-	case "Content-Length":
-		return w.length >= 0 && bodyAllowed(w.status)
-	case "Content-Type":
-		return w.status != http.StatusNotModified
+	case "Content-Length": // of 304, that which 200 would have (RFC 9110 §8.6)
+		return w.length >= 0 && (bodyAllowed(w.status) || w.status == http.StatusNotModified)
 	}
 	return !strings.HasPrefix(key, http.TrailerPrefix)
 }
