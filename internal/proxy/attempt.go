@@ -197,7 +197,7 @@ func (d *delivery) outgoing(ctx context.Context, r *http.Request, host *upstream
 		out.Header["Te"] = []string{"trailers"} // the one value that passes (RFC 9110 §10.1.4)
 	}
 	if d.x.upgrade != "" && d.backend.service.Protocol != model.H2C {
-		out.Header["Connection"], out.Header["Upgrade"] = []string{"Upgrade"}, []string{d.x.upgrade}
+		d.x.askUpgrade(out.Header)
 	}
 	if _, ok := out.Header["User-Agent"]; !ok {
 		out.Header["User-Agent"] = nil // not the engine's own

@@ -51,6 +51,7 @@ type exchange struct {
 	hop      netip.Addr      // who is connected to us
 	client   netip.Addr      // who sent the request, as far as those in front are trusted
 	upgrade  string          // the protocol that the client wants to change to; "" where none
+	connect  *connect        // the client wants it for one stream only; nil otherwise
 	trailers bool            // the client takes trailers
 	wrote    bool            // the answer's head is sent
 	ended    <-chan struct{} // closed when the key that carries the request is revoked; nil where there is none
@@ -72,6 +73,9 @@ func newExchange(
 	}
 	x.hop = parseAddr(r.RemoteAddr)
 	x.upgrade = wantedUpgrade(r)
+	if _, ok := r.Header[protocolField]; ok {
+		x.adoptConnect(r)
+	}
 	x.trailers = httpguts.HeaderValuesContainsToken(r.Header["Te"], "trailers")
 	x.request = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
 	return x, x.request
@@ -82,6 +86,9 @@ func (x *exchange) Header() http.Header { return x.writer.Header() }
 
 // WriteHeader is part of http.ResponseWriter. Informational answers leave the final one open.
 func (x *exchange) WriteHeader(status int) {
+	if x.connect != nil && status/100 == 2 { // the client would take it for leave to speak its protocol
+		status = http.StatusBadGateway
+	}
 	if status >= 200 || status == http.StatusSwitchingProtocols {
 		x.wrote, x.Status = true, status
 		if x.Reason != "" {
@@ -94,7 +101,7 @@ func (x *exchange) WriteHeader(status int) {
 // Write is part of http.ResponseWriter.
 func (x *exchange) Write(b []byte) (int, error) {
 	if !x.wrote {
-		x.wrote, x.Status = true, http.StatusOK
+		x.WriteHeader(http.StatusOK)
 	}
 	n, err := x.writer.Write(b)
 	x.BytesOut += int64(n)

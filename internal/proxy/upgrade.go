@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -23,13 +22,19 @@ func upgradeType(h http.Header) string {
 }
 
 // wantedUpgrade returns the protocols that a client may change to, as a list in its order. Other versions of HTTP and
-// TLS are not among them: in those, a client would speak past every rule here to the service. Only HTTP/1.1 can change.
+// TLS are not among them: in those, a client would speak past every rule here to the service. A connection of HTTP/1.1
+// can change; later versions have extended CONNECT instead.
 func wantedUpgrade(r *http.Request) string {
 	if r.ProtoMajor != 1 || r.ProtoMinor == 0 || upgradeType(r.Header) == "" {
 		return ""
 	}
+	return passable(r.Header["Upgrade"])
+}
+
+// passable returns those of the protocols that a client may change to.
+func passable(lists []string) string {
 	var wanted []string
-	for _, list := range r.Header["Upgrade"] {
+	for _, list := range lists {
 		for protocol := range strings.SplitSeq(list, ",") {
 			protocol = strings.TrimSpace(protocol)
 			name, _, _ := strings.Cut(strings.ToLower(protocol), "/")
@@ -41,17 +46,18 @@ func wantedUpgrade(r *http.Request) string {
 	return strings.Join(wanted, ", ")
 }
 
-// tunnels are the connections that left HTTP by an upgrade. The engine no longer knows them, so they are drained here.
+// tunnels are the connections, and streams, that left HTTP. The engine does not know when they end, so they are drained
+// here.
 type tunnels struct {
 	mu     sync.Mutex
-	open   map[net.Conn]struct{}
+	open   map[io.Closer]struct{}
 	closed bool
 	all    sync.WaitGroup
 }
 
-func newTunnels() *tunnels { return &tunnels{open: make(map[net.Conn]struct{})} }
+func newTunnels() *tunnels { return &tunnels{open: make(map[io.Closer]struct{})} }
 
-func (t *tunnels) add(client net.Conn) bool {
+func (t *tunnels) add(client io.Closer) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -62,7 +68,7 @@ func (t *tunnels) add(client net.Conn) bool {
 	return true
 }
 
-func (t *tunnels) remove(client net.Conn) {
+func (t *tunnels) remove(client io.Closer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.open, client)
@@ -87,7 +93,7 @@ func (t *tunnels) drain(ctx context.Context) {
 	<-ended
 }
 
-// tunnel passes an upgrade through: the answer's head, then bytes both ways until either side ends or done is closed.
+// tunnel passes an upgrade through: the answer's head, then bytes both ways until either side ends.
 func (t *tunnels) tunnel(w http.ResponseWriter, answer *http.Response, x *exchange) error {
 	got := upgradeType(answer.Header)
 	if got == "" || !httpguts.HeaderValuesContainsToken([]string{x.upgrade}, got) {
@@ -98,6 +104,9 @@ func (t *tunnels) tunnel(w http.ResponseWriter, answer *http.Response, x *exchan
 		return errors.New("the connection to the service cannot be written to after an upgrade")
 	}
 	defer func() { _ = service.Close() }()
+	if x.connect != nil {
+		return t.connectStream(w, service, answer, x)
+	}
 	x.signAnswer(answer)
 	maps.Copy(w.Header(), answer.Header)
 	w.Header().Set("Connection", "Upgrade")
