@@ -261,3 +261,19 @@ func FuzzConfig(f *testing.F) {
 }
 
 var fuzzFormats = []string{".yaml", ".toml", ".json"}
+
+func FuzzCondition(f *testing.F) {
+	f.Add("ResponseCodeRatio(500, 600, 0, 600) > 0.25 || !(NetworkErrorRatio() >= 1) && LatencyAtQuantileMS(50.0) != 1e3")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := parseCondition(text, breakerMetrics())
+		if err != nil {
+			return
+		}
+		c.Holds(func(metric string, args []float64) float64 {
+			if m, ok := breakerMetrics()[metric]; !ok || len(args) != m.args {
+				t.Errorf("%q: %s of %v", text, metric, args)
+			}
+			return 1
+		})
+	})
+}

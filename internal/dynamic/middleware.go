@@ -23,9 +23,12 @@ var middlewareKinds = map[string]func() middlewareSpec{
 	"apiKey":            func() middlewareSpec { return new(apiKey) },
 	"basicAuth":         func() middlewareSpec { return new(basicAuth) },
 	"chain":             func() middlewareSpec { return new(chain) },
+	"circuitBreaker":    func() middlewareSpec { return new(circuitBreaker) },
+	"compress":          func() middlewareSpec { return new(compress) },
 	"contentType":       func() middlewareSpec { return new(contentType) },
 	"encodedCharacters": func() middlewareSpec { return new(encodedCharacters) },
 	"headers":           func() middlewareSpec { return new(headers) },
+	"inFlightReq":       func() middlewareSpec { return new(inFlightReq) },
 	"ipAllowList":       func() middlewareSpec { return new(ipAllowList) },
 	"ipWhiteList":       func() middlewareSpec { return new(ipWhiteList) },
 	"maintenance":       func() middlewareSpec { return new(maintenance) },
@@ -43,8 +46,8 @@ var middlewareKinds = map[string]func() middlewareSpec{
 
 // otherMiddlewares are the kinds that Traefik v3 documents and that are not served yet.
 var otherMiddlewares = []string{
-	"appRoot", "authTLSPassCertificateToUpstream", "buffering", "circuitBreaker", "compress", "digestAuth", "errors",
-	"forwardAuth", "grpcWeb", "inFlightReq", "plugin", "requestHeaderModifier",
+	"appRoot", "authTLSPassCertificateToUpstream", "buffering", "digestAuth", "errors",
+	"forwardAuth", "grpcWeb", "plugin", "requestHeaderModifier",
 	"requestRedirect", "responseHeaderModifier", "rewriteTarget", "snippet", "upstreamVHost", "URLRewrite",
 }
 

@@ -81,6 +81,8 @@ var basics = []struct{ prefix, object string }{
 	{"http.middlewares.NAME.apiKey.", `{"apiKey": {"header": "X-Key", "scope": "route:a"}}`},
 	{"http.middlewares.NAME.basicAuth.users", `{}`},
 	{"http.middlewares.NAME.basicAuth.", `{"basicAuth": {"usersFile": "users"}}`},
+	{"http.middlewares.NAME.circuitBreaker.", `{"circuitBreaker": {"expression": "NetworkErrorRatio() > 1"}}`},
+	{"http.middlewares.NAME.inFlightReq.sourceCriterion.", `{"inFlightReq": {"amount": 1, "sourceCriterion": {}}}`},
 	{"http.middlewares.NAME.headers.sslTemporaryRedirect", `{"headers": {"sslRedirect": true}}`},
 	{"http.middlewares.NAME.headers.sslHost", `{"headers": {"sslRedirect": true}}`},
 	{"http.middlewares.NAME.headers.sslForceHost", `{"headers": {"sslHost": "a.example"}}`},

@@ -8,7 +8,7 @@ import (
 )
 
 // newAddPrefix puts a prefix before the path.
-func newAddPrefix(_ *Set, _ model.Ref, spec *model.AddPrefix) (Func, error) {
+func newAddPrefix(_ *Set, _ place, spec *model.AddPrefix) (Func, error) {
 	prefix := rooted(strings.TrimSpace(spec.Prefix))
 	if prefix == "" {
 		return nil, fieldError("addPrefix.prefix", "is empty; give a path such as /api")

@@ -30,7 +30,7 @@ type apiKey struct {
 	challenge             string
 }
 
-func newAPIKey(s *Set, _ model.Ref, spec *model.APIKey) (Func, error) {
+func newAPIKey(s *Set, _ place, spec *model.APIKey) (Func, error) {
 	k := &apiKey{query: spec.Query, cookie: spec.Cookie, keys: s.keys, scope: spec.Scope, keep: spec.KeepKey}
 	var err error
 	if spec.Header != "" {

@@ -24,7 +24,7 @@ type account struct {
 
 // newBasicAuth admits requests with a user's name and password (RFC 7617). The service gets the user's name in
 // HeaderField, whatever the client wrote there, and the password unless RemoveHeader.
-func newBasicAuth(s *Set, _ model.Ref, spec *model.BasicAuth) (Func, error) {
+func newBasicAuth(s *Set, _ place, spec *model.BasicAuth) (Func, error) {
 	accounts, err := parseAccounts(spec.Users)
 	if err != nil {
 		return nil, err

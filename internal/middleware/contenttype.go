@@ -7,7 +7,7 @@ import (
 )
 
 // newContentType tells the client the media type of an answer whose service does not, by the first bytes of its body.
-func newContentType(*Set, model.Ref, *model.ContentType) (Func, error) {
+func newContentType(*Set, place, *model.ContentType) (Func, error) {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			tw := &typeWriter{ResponseWriter: w}

@@ -3,10 +3,10 @@
 //
 //	model.Middleware ── Set.Build ──▶ Func ──▶ the chain of a rule, in one generation
 //	                        │
-//	                       Set: what must survive a generation (the clients that rateLimit counts,
-//	                            the passwords that basicAuth has verified)
+//	                       Set: what must survive a generation (the clients that rateLimit counts, the
+//	                            state of a circuit breaker, the passwords that basicAuth has verified)
 //
-// To add a middleware: write its file with a function `newX(*Set, model.Ref, *model.X) (Func, error)`, and add one line
+// To add a middleware: write its file with a function `newX(*Set, place, *model.X) (Func, error)`, and add one line
 // to the table in set.go.
 //
 // Two definitions are served elsewhere. A retry is done by whoever forwards the request, so Build gives a Func that

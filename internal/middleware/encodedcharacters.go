@@ -8,7 +8,7 @@ import (
 )
 
 // newEncodedCharacters refuses paths that hide a character behind an escape, where the definition does not allow it.
-func newEncodedCharacters(_ *Set, _ model.Ref, spec *model.EncodedCharacters) (Func, error) {
+func newEncodedCharacters(_ *Set, _ place, spec *model.EncodedCharacters) (Func, error) {
 	refused := map[byte]bool{
 		'/': !spec.Slash, '\\': !spec.BackSlash, 0: !spec.Null, ';': !spec.Semicolon, '%': !spec.Percent,
 		'?': !spec.QuestionMark, '#': !spec.Hash,

@@ -25,7 +25,7 @@ type headers struct {
 
 // newHeaders changes fields of the request and of the answer. An empty value removes the field. The field Host of the
 // request is the host that the service sees; it cannot be removed, so an empty one changes nothing.
-func newHeaders(_ *Set, _ model.Ref, spec *model.Headers) (Func, error) {
+func newHeaders(_ *Set, _ place, spec *model.Headers) (Func, error) {
 	h := &headers{secureFields: spec.SecureFields, allowedHosts: spec.AllowedHosts, https: spec.HTTPS}
 	for _, name := range spec.HostFields {
 		h.hostFields = append(h.hostFields, textproto.CanonicalMIMEHeaderKey(name))

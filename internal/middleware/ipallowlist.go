@@ -8,7 +8,7 @@ import (
 
 // newIPAllowList admits requests whose client address is in one of the ranges. A client whose address is not known is
 // refused.
-func newIPAllowList(_ *Set, _ model.Ref, spec *model.IPAllowList) (Func, error) {
+func newIPAllowList(_ *Set, _ place, spec *model.IPAllowList) (Func, error) {
 	if len(spec.Ranges) == 0 {
 		return nil, fieldError("ipAllowList.sourceRange", "is empty and would admit nobody; name the ranges to admit")
 	}

@@ -15,7 +15,7 @@ import (
 const maintenanceText = "This service is being worked on and will be back soon.\n"
 
 // newMaintenance answers in the service's place. Clients that are excepted are served all the same.
-func newMaintenance(_ *Set, _ model.Ref, spec *model.Maintenance) (Func, error) {
+func newMaintenance(_ *Set, _ place, spec *model.Maintenance) (Func, error) {
 	except, err := parsePrefixes("maintenance.except", spec.Except)
 	if err != nil {
 		return nil, err

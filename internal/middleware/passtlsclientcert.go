@@ -20,7 +20,7 @@ const (
 
 // newPassTLSClientCert tells the service about the client's certificate. Whether a client must show one, and who may
 // have signed it, is a matter of the TLS options of the entry point.
-func newPassTLSClientCert(_ *Set, _ model.Ref, spec *model.PassTLSClientCert) (Func, error) {
+func newPassTLSClientCert(_ *Set, _ place, spec *model.PassTLSClientCert) (Func, error) {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			removeIdentity(r.Header, clientCert)

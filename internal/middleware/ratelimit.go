@@ -12,7 +12,7 @@ import (
 // newRateLimit admits Average requests a Period for each client. A client may be ahead of that by Burst requests. One
 // that comes up to half an interval (at most 500 ms) too early waits; one that comes earlier gets 429, and is told when
 // to come back. Requests that do not say whom they count for share one client.
-func newRateLimit(s *Set, ref model.Ref, spec *model.RateLimit) (Func, error) {
+func newRateLimit(s *Set, at place, spec *model.RateLimit) (Func, error) {
 	limit, err := newPace(spec)
 	if err != nil {
 		return nil, err
@@ -24,7 +24,7 @@ func newRateLimit(s *Set, ref model.Ref, spec *model.RateLimit) (Func, error) {
 	if limit.interval == 0 {
 		return func(next http.Handler) http.Handler { return next }, nil
 	}
-	clients := s.clientsOf(ref, client.counts())
+	clients := stateOf(s, place{middleware: at.middleware}, "rateLimit "+client.counts(), newClients)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			wait, ok := clients.take(client.of(clients.seed, r), limit)

@@ -12,7 +12,7 @@ import (
 
 // newRedirectRegex sends the client to what its address becomes when the expression's matches are replaced. The client
 // chooses most of that address, so what comes out must be one that the replacement can mean: see isLocation.
-func newRedirectRegex(_ *Set, _ model.Ref, spec *model.RedirectRegex) (Func, error) {
+func newRedirectRegex(_ *Set, _ place, spec *model.RedirectRegex) (Func, error) {
 	re, err := parseRegex("redirectRegex.regex", spec.Regex)
 	if err != nil {
 		return nil, err

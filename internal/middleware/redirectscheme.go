@@ -18,7 +18,7 @@ var (
 
 // newRedirectScheme sends the client to the same address with another scheme, unless it came with that scheme already.
 // GET and HEAD get 302 (301 if permanent), other methods 307 (308), so that they are repeated as they are.
-func newRedirectScheme(_ *Set, _ model.Ref, spec *model.RedirectScheme) (Func, error) {
+func newRedirectScheme(_ *Set, _ place, spec *model.RedirectScheme) (Func, error) {
 	scheme := strings.ToLower(spec.Scheme)
 	if !schemeForm.MatchString(scheme) {
 		return nil, fieldError("redirectScheme.scheme", "%q is not a scheme; use https", spec.Scheme)

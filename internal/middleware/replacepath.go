@@ -9,7 +9,7 @@ import (
 )
 
 // newReplacePath gives every request the same path. The service is told the one before, as it was sent.
-func newReplacePath(_ *Set, _ model.Ref, spec *model.ReplacePath) (Func, error) {
+func newReplacePath(_ *Set, _ place, spec *model.ReplacePath) (Func, error) {
 	raw := rooted(strings.TrimSpace(spec.Path))
 	path, err := url.PathUnescape(raw)
 	switch {

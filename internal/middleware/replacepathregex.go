@@ -10,7 +10,7 @@ import (
 
 // newReplacePathRegex replaces what the expression matches in the path as it is sent, escapes included. The service is
 // told the path before. One that does not match goes on as it is, and without what a client says was replaced.
-func newReplacePathRegex(_ *Set, _ model.Ref, spec *model.ReplacePathRegex) (Func, error) {
+func newReplacePathRegex(_ *Set, _ place, spec *model.ReplacePathRegex) (Func, error) {
 	re, err := parseRegex("replacePathRegex.regex", spec.Regex)
 	if err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ import (
 
 // newRequestID gives each request a name that is told to the service and to the client. The client's own is removed,
 // unless it is to be kept: it goes into the logs of those who trust it.
-func newRequestID(_ *Set, _ model.Ref, spec *model.RequestID) (Func, error) {
+func newRequestID(_ *Set, _ place, spec *model.RequestID) (Func, error) {
 	name, err := identityName("requestId.header", cmp.Or(spec.Header, "X-Request-Id"))
 	if err != nil {
 		return nil, err

@@ -20,10 +20,13 @@ var kinds = []kind{
 	of("apiKey", func(m *model.Middleware) *model.APIKey { return m.APIKey }, newAPIKey),
 	of("basicAuth", func(m *model.Middleware) *model.BasicAuth { return m.BasicAuth }, newBasicAuth),
 	of("chain", func(m *model.Middleware) *model.Chain { return m.Chain }, newChain),
+	of("circuitBreaker", func(m *model.Middleware) *model.CircuitBreaker { return m.CircuitBreaker }, newCircuitBreaker),
+	of("compress", func(m *model.Middleware) *model.Compress { return m.Compress }, newCompress),
 	of("contentType", func(m *model.Middleware) *model.ContentType { return m.ContentType }, newContentType),
 	of("encodedCharacters", func(m *model.Middleware) *model.EncodedCharacters { return m.EncodedCharacters },
 		newEncodedCharacters),
 	of("headers", func(m *model.Middleware) *model.Headers { return m.Headers }, newHeaders),
+	of("inFlightReq", func(m *model.Middleware) *model.InFlightReq { return m.InFlightReq }, newInFlightReq),
 	of("ipAllowList", func(m *model.Middleware) *model.IPAllowList { return m.IPAllowList }, newIPAllowList),
 	of("maintenance", func(m *model.Middleware) *model.Maintenance { return m.Maintenance }, newMaintenance),
 	of("passTLSClientCert", func(m *model.Middleware) *model.PassTLSClientCert { return m.PassTLSClientCert },
@@ -44,18 +47,21 @@ var kinds = []kind{
 // kind is one line of the table. build reports false when m is of another kind.
 type kind struct {
 	name  string
-	build func(s *Set, m *model.Middleware) (Func, bool, error)
+	build func(s *Set, at place, m *model.Middleware) (Func, bool, error)
 }
 
+// place is where a middleware is used.
+type place struct{ middleware, route model.Ref }
+
 func of[Spec any](
-	name string, field func(*model.Middleware) *Spec, make func(*Set, model.Ref, *Spec) (Func, error),
+	name string, field func(*model.Middleware) *Spec, make func(*Set, place, *Spec) (Func, error),
 ) kind {
-	return kind{name, func(s *Set, m *model.Middleware) (Func, bool, error) {
+	return kind{name, func(s *Set, at place, m *model.Middleware) (Func, bool, error) {
 		spec := field(m)
 		if spec == nil {
 			return nil, false, nil
 		}
-		f, err := make(s, m.Ref(), spec)
+		f, err := make(s, at, spec)
 		return f, true, err
 	}}
 }
@@ -90,15 +96,16 @@ type Set struct {
 	keys      KeyVerifier
 	log       *slog.Logger
 	passwords *passwords
+	encoders  *encoders
 
-	mu      sync.Mutex
-	clients map[model.Ref]*kept
+	mu     sync.Mutex
+	states map[place]*kept
 }
 
-// kept are the clients that one rateLimit counts.
+// kept is what outlives the handler of one middleware. Its place has no route where all routes share it.
 type kept struct {
-	counts string // what counts as a client; when that changes, nothing can be kept
-	*clients
+	like   string    // what the state is for; when that changes, nothing can be kept
+	state  any       // *clients, *inFlight, *breaker
 	unused time.Time // since when no generation has it; zero: one has
 }
 
@@ -112,63 +119,70 @@ func NewSet(o Options) *Set {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Set{keys: o.Keys, log: log, passwords: newPasswords(), clients: map[model.Ref]*kept{}}
+	return &Set{
+		keys: o.Keys, log: log, passwords: newPasswords(), encoders: newEncoders(), states: map[place]*kept{},
+	}
 }
 
-// Build makes the handler of m. An error is a [*FieldError]: the definition is wrong, and its route must not be
-// served without it.
+// Build makes the handler of m for the requests of a route. An error is a [*FieldError]: the definition is wrong, and
+// its route must not be served without it.
 //
-// State belongs to m's Ref, not to its pointer: a definition that is read again, or has another average, goes on with
-// the clients that were counted before.
-func (s *Set) Build(m *model.Middleware) (Func, error) {
+// State belongs to m's Ref, or to m's and the route's, not to a pointer: a definition that is read again, or has
+// another average, goes on with the clients that were counted before.
+func (s *Set) Build(m *model.Middleware, route model.Ref) (Func, error) {
 	for _, k := range kinds {
-		if f, ok, err := k.build(s, m); ok {
+		if f, ok, err := k.build(s, place{m.Ref(), route}, m); ok {
 			return f, err
 		}
 	}
 	return nil, fieldError("middleware", "%s has no kind; give it one, such as headers", m.Ref())
 }
 
-// Keep says which middlewares the generation now serving has. Call it after each change of generation. The state of the
-// others is dropped by the first call that comes 10 minutes or more after the one that missed them.
-func (s *Set) Keep(refs iter.Seq[model.Ref]) {
-	used := map[model.Ref]bool{}
-	for ref := range refs {
+// Keep says which middlewares and routes the generation now serving has. Call it after each change of generation. The
+// state of the others is dropped by the first call that comes 10 minutes or more after the one that missed them.
+func (s *Set) Keep(middlewares, routes iter.Seq[model.Ref]) {
+	used := map[model.Ref]bool{{}: true}
+	for ref := range middlewares {
 		used[ref] = true
+	}
+	routed := map[model.Ref]bool{{}: true}
+	for ref := range routes {
+		routed[ref] = true
 	}
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for ref, k := range s.clients {
+	for at, k := range s.states {
 		switch {
-		case used[ref]:
+		case used[at.middleware] && routed[at.route]:
 			k.unused = time.Time{}
 		case k.unused.IsZero():
 			k.unused = now
 		case now.Sub(k.unused) >= keepUnused:
-			delete(s.clients, ref)
-			s.log.Debug("forgot the clients of a rate limit that is gone", "middleware", ref.String())
+			delete(s.states, at)
+			s.log.Debug("forgot the state of a middleware that is gone", "middleware", at.middleware.String())
 		}
 	}
 }
 
-// clientsOf returns the clients that ref's rateLimit has counted so far, if it counted the same thing.
-func (s *Set) clientsOf(ref model.Ref, counts string) *clients {
+// stateOf returns what is kept for a place, if it is for the same thing; else what make makes, which is kept from now
+// on.
+func stateOf[T any](s *Set, at place, like string, make func() T) T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	k := s.clients[ref]
-	if k == nil || k.counts != counts {
-		k = &kept{counts: counts, clients: newClients()}
-		s.clients[ref] = k
+	k := s.states[at]
+	if k == nil || k.like != like {
+		k = &kept{like: like, state: make()}
+		s.states[at] = k
 	}
 	k.unused = time.Time{}
-	return k.clients
+	return k.state.(T)
 }
 
-func newChain(*Set, model.Ref, *model.Chain) (Func, error) {
+func newChain(*Set, place, *model.Chain) (Func, error) {
 	return nil, fieldError("chain", "is not a handler; replace it by its middlewares")
 }
 
-func newRetry(*Set, model.Ref, *model.Retry) (Func, error) {
+func newRetry(*Set, place, *model.Retry) (Func, error) {
 	return func(next http.Handler) http.Handler { return next }, nil
 }

@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"errors"
+	"iter"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -22,7 +23,7 @@ func named(spec model.Middleware) *model.Middleware {
 
 func build(t testing.TB, s *Set, spec model.Middleware) Func {
 	t.Helper()
-	f, err := s.Build(named(spec))
+	f, err := s.Build(named(spec), model.Ref{})
 	if err != nil {
 		t.Fatalf("Build: %v", err)
 	}
@@ -226,11 +227,40 @@ func TestBuildSaysWhatIsWrongWithPaths(t *testing.T) {
 	})
 }
 
+func TestBuildSaysWhatIsWrongWithLoad(t *testing.T) {
+	checkBad(t, map[string]badSpec{
+		"circuitBreaker status": {
+			model.Middleware{CircuitBreaker: &model.CircuitBreaker{Status: 99}}, "circuitBreaker.responseCode: 99",
+		},
+		"circuitBreaker time": {
+			model.Middleware{CircuitBreaker: &model.CircuitBreaker{Recovery: -1}}, "circuitBreaker: has a negative",
+		},
+		"compress encoding": {
+			model.Middleware{Compress: &model.Compress{Encodings: []string{"deflate"}}}, "compress.encodings[0]: ",
+		},
+		"compress default": {
+			model.Middleware{Compress: &model.Compress{DefaultEncoding: "a"}}, "compress.defaultEncoding: ",
+		},
+		"compress size": {
+			model.Middleware{Compress: &model.Compress{MinBytes: -1}}, "compress.minResponseBodyBytes: -1",
+		},
+		"compress types": {
+			model.Middleware{Compress: &model.Compress{Included: []string{"a"}, Excluded: []string{"b"}}},
+			"compress.includedContentTypes: ",
+		},
+		"inFlightReq amount": {model.Middleware{InFlightReq: &model.InFlightReq{}}, "inFlightReq.amount: 0 admits"},
+		"inFlightReq client": {
+			model.Middleware{InFlightReq: &model.InFlightReq{Amount: 1, Criterion: model.Criterion{ByHeader: "a b"}}},
+			"inFlightReq.sourceCriterion.requestHeaderName: ",
+		},
+	})
+}
+
 func checkBad(t *testing.T, cases map[string]badSpec) {
 	t.Helper()
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			f, err := NewSet(Options{}).Build(named(c.spec))
+			f, err := NewSet(Options{}).Build(named(c.spec), model.Ref{})
 			var field *FieldError
 			if f != nil || !errors.As(err, &field) {
 				t.Fatalf("Build = %v, %v; want a FieldError", f != nil, err)
@@ -270,7 +300,7 @@ func TestEveryDefinitionIsInTheTable(t *testing.T) {
 	}
 	var names []string
 	for _, k := range kinds {
-		if _, ok, _ := k.build(NewSet(Options{}), all); !ok {
+		if _, ok, _ := k.build(NewSet(Options{}), place{}, all); !ok {
 			t.Errorf("%s does not find its definition", k.name)
 		}
 		names = append(names, k.name)
@@ -297,38 +327,65 @@ func TestKeepDropsWhatIsGone(t *testing.T) {
 		m2 := *m
 		m2.Name = model.ParseName("other")
 		status := func(m *model.Middleware) int {
-			f, err := s.Build(m)
+			f, err := s.Build(m, model.Ref{})
 			if err != nil {
 				t.Fatal(err)
 			}
 			w, _ := exchange(f, request("/"))
 			return w.Code
 		}
+		none := slices.Values([]model.Ref(nil))
 		both := slices.Values([]model.Ref{m.Ref(), m2.Ref()})
 		one := slices.Values([]model.Ref{m.Ref()})
 		if a, b := status(m), status(&m2); a != 200 || b != 200 {
 			t.Fatalf("first requests: %d, %d", a, b)
 		}
-		s.Keep(both)
-		s.Keep(one)
+		s.Keep(both, none)
+		s.Keep(one, none)
 		wait(keepUnused - 1)
-		s.Keep(one)
+		s.Keep(one, none)
 		if got := status(&m2); got != 429 {
 			t.Fatalf("forgotten too early: %d", got)
 		}
 		wait(1)
-		s.Keep(one) // gone anew: Build had used it
+		s.Keep(one, none) // gone anew: Build had used it
 		if got := status(&m2); got != 429 {
 			t.Fatalf("forgotten though it was used: %d", got)
 		}
-		s.Keep(one)
+		s.Keep(one, none)
 		wait(keepUnused)
-		s.Keep(one)
+		s.Keep(one, none)
 		if got := status(&m2); got != 200 {
 			t.Errorf("not forgotten: %d", got)
 		}
 		if got := status(m); got != 429 {
 			t.Errorf("what is in use was forgotten: %d", got)
+		}
+	})
+}
+
+// What belongs to a route is forgotten with the route, though its middleware lives on.
+func TestKeepDropsWhatBelongsToARoute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSet(Options{})
+		middleware, route := model.ParseRef("m@file"), model.ParseRef("r@file")
+		at := place{middleware, route}
+		refs := func(list ...model.Ref) iter.Seq[model.Ref] { return slices.Values(list) }
+		made := 0
+		state := func() int { return stateOf(s, at, "like", func() int { made++; return made }) }
+		if a, b := state(), state(); a != 1 || b != 1 {
+			t.Errorf("made %d, then %d", a, b)
+		}
+		s.Keep(refs(middleware), refs(route))
+		wait(2 * keepUnused)
+		s.Keep(refs(middleware), refs())
+		wait(keepUnused)
+		s.Keep(refs(middleware), refs())
+		if got := state(); got != 2 {
+			t.Errorf("still %d", got)
+		}
+		if got := stateOf(s, at, "unlike", func() int { return 7 }); got != 7 {
+			t.Errorf("kept %d for another thing", got)
 		}
 	})
 }

@@ -9,7 +9,7 @@ import (
 
 // newStripPrefix removes the first of the prefixes that the path has. They are compared by characters, so "/api" is
 // also a prefix of "/apis". A path without any of them goes on as it is.
-func newStripPrefix(_ *Set, _ model.Ref, spec *model.StripPrefix) (Func, error) {
+func newStripPrefix(_ *Set, _ place, spec *model.StripPrefix) (Func, error) {
 	prefixes := make([]string, 0, len(spec.Prefixes))
 	for _, p := range spec.Prefixes {
 		if p = strings.TrimSpace(p); p != "" {

@@ -10,7 +10,7 @@ import (
 
 // newStripPrefixRegex removes the beginning of the path that the first of the expressions matches. An expression that
 // matches elsewhere in the path removes nothing.
-func newStripPrefixRegex(_ *Set, _ model.Ref, spec *model.StripPrefixRegex) (Func, error) {
+func newStripPrefixRegex(_ *Set, _ place, spec *model.StripPrefixRegex) (Func, error) {
 	expressions := make([]*regexp.Regexp, len(spec.Regex))
 	for i, text := range spec.Regex {
 		var err error

@@ -11,9 +11,12 @@ type Middleware struct {
 	APIKey            *APIKey            `json:"apiKey,omitempty"`
 	BasicAuth         *BasicAuth         `json:"basicAuth,omitempty"`
 	Chain             *Chain             `json:"chain,omitempty"`
+	CircuitBreaker    *CircuitBreaker    `json:"circuitBreaker,omitempty"`
+	Compress          *Compress          `json:"compress,omitempty"`
 	ContentType       *ContentType       `json:"contentType,omitempty"`
 	EncodedCharacters *EncodedCharacters `json:"encodedCharacters,omitempty"`
 	Headers           *Headers           `json:"headers,omitempty"`
+	InFlightReq       *InFlightReq       `json:"inFlightReq,omitempty"`
 	IPAllowList       *IPAllowList       `json:"ipAllowList,omitempty"`
 	Maintenance       *Maintenance       `json:"maintenance,omitempty"`
 	PassTLSClientCert *PassTLSClientCert `json:"passTLSClientCert,omitempty"`
@@ -95,6 +98,35 @@ type RateLimit struct {
 type Retry struct {
 	Attempts        int           `json:"attempts"` // all of them, the first included
 	InitialInterval time.Duration `json:"initialInterval,omitempty"`
+}
+
+// InFlightReq admits so many requests of each client at once.
+type InFlightReq struct {
+	Amount int `json:"amount"`
+	Criterion
+}
+
+// CircuitBreaker answers in the service's place for a while when a condition has come true, so that the service can
+// recover. Each route that uses it has a state of its own, which survives reloads.
+type CircuitBreaker struct {
+	// Condition is about NetworkErrorRatio, ResponseCodeRatio and LatencyAtQuantileMS.
+	Condition   Condition     `json:"condition"`
+	CheckPeriod time.Duration `json:"checkPeriod,omitempty"` // how often the condition is looked at; 0 is 100 ms
+	Fallback    time.Duration `json:"fallback,omitempty"`    // how long no request is admitted; 0 is 10 s
+	Recovery    time.Duration `json:"recovery,omitempty"`    // how long only a growing part of them is, then; 0 is 10 s
+	Status      int           `json:"status,omitempty"`      // of the answer in the service's place; 0 is 503
+}
+
+// Compress encodes answers for clients that accept it.
+type Compress struct {
+	// Encodings are those that are used, the best first: gzip, br, zstd. nil is all three in this order.
+	Encodings []string `json:"encodings,omitempty"`
+	// DefaultEncoding is for clients that do not say what they accept, or that accept any ("*"). "": none, and the best.
+	DefaultEncoding string `json:"defaultEncoding,omitempty"`
+	MinBytes        int    `json:"minBytes,omitempty"` // smaller answers are left alone; 0 is 1024
+	// Of the answers' media types: Included are the only ones that are encoded; Excluded are not. At most one is given.
+	Included []string `json:"included,omitempty"`
+	Excluded []string `json:"excluded,omitempty"`
 }
 
 // ContentType tells the client the media type of an answer whose service does not, by the first bytes of the body. The

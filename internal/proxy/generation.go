@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"sync"
@@ -111,15 +112,19 @@ func (b *builder) next(s *model.Snapshot, whole bool) *generation {
 	for _, a := range replaced { // after the new ones: a pool that both use lives on
 		b.release(a)
 	}
-	b.middlewares.Keep(func(yield func(model.Ref) bool) {
-		for _, m := range s.Middlewares {
-			if !yield(m.Ref()) {
+	b.middlewares.Keep(refs(s.Middlewares), refs(s.Routes))
+	b.last = newGeneration(s, whole, table, actions)
+	return b.last
+}
+
+func refs[T interface{ Ref() model.Ref }](objects []T) iter.Seq[model.Ref] {
+	return func(yield func(model.Ref) bool) {
+		for _, o := range objects {
+			if !yield(o.Ref()) {
 				return
 			}
 		}
-	})
-	b.last = newGeneration(s, whole, table, actions)
-	return b.last
+	}
 }
 
 func at(rules []*route.Rule, slot int) *route.Rule {
@@ -147,7 +152,7 @@ func (b *builder) action(rule *route.Rule) *action {
 			f.retry = *m.Retry
 			continue
 		}
-		wrap, err := b.middlewares.Build(m)
+		wrap, err := b.middlewares.Build(m, rule.Route.Ref())
 		if err != nil {
 			a.problems = append(a.problems, broken(m, err))
 			a.handler = refuseAll(reasonBadMiddleware) // without it, the route might be open to all
