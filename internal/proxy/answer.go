@@ -44,6 +44,9 @@ func readSmall(answer *http.Response, method string) error {
 	}
 	whole := make([]byte, answer.ContentLength)
 	_, err := io.ReadFull(answer.Body, whole)
+	if err == nil && answer.ProtoMajor > 1 {
+		_, err = io.Copy(io.Discard, answer.Body) // to the end of the stream, which may have a trailer
+	}
 	closed := answer.Body.Close()
 	answer.Body = wholeBody{bytes.NewReader(whole)}
 	return errors.Join(err, closed)
@@ -73,7 +76,15 @@ func (c *copier) send(ctx context.Context, w http.ResponseWriter, answer *http.R
 	for _, name := range slices.Sorted(maps.Keys(announced)) {
 		h.Add("Trailer", name)
 	}
+	if len(announced) > 0 && x.request.ProtoMajor == 1 {
+		h.Del("Content-Length") // in HTTP/1.1 only chunks have a trailer (RFC 9112 §7.1.2)
+	}
 	w.WriteHeader(answer.StatusCode)
+	if answer.ContentLength < 0 && answer.Body != http.NoBody && !arrived(answer.Body) {
+		if err := http.NewResponseController(w).Flush(); err != nil { // the body may not begin for a long time
+			return err
+		}
+	}
 	if err := c.body(ctx, w, answer.Body, x.ended); err != nil {
 		return err
 	}
@@ -90,6 +101,12 @@ func (c *copier) send(ctx context.Context, w http.ResponseWriter, answer *http.R
 		h[name] = values
 	}
 	return nil
+}
+
+// arrived reports whether a part of a body is known to be here already, so that the head need not go alone.
+func arrived(body io.Reader) bool {
+	b, ok := body.(interface{ Arrived() bool })
+	return ok && b.Arrived()
 }
 
 var errEnded = errors.New("the session that carried the request was ended")

@@ -48,7 +48,7 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	x.Service = b.name
-	body, err := newReplay(r)
+	body, err := newReplay(w, r)
 	if err != nil {
 		x.refuseBody(err)
 		return

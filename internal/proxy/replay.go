@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
+	"time"
 )
 
 // A request's body this small is kept, so that the request can be sent again.
@@ -17,6 +18,9 @@ type replay struct {
 	body io.ReadCloser // http.NoBody where the request has none
 	size int64         // of body; -1: unknown
 	kept []byte        // the whole of body; nil: not kept
+
+	// wake ends a Read of body that waits for the client, and with it the use of body.
+	wake func()
 
 	mu    sync.Mutex
 	given *once // to the attempt under way
@@ -31,8 +35,10 @@ var (
 
 // newReplay keeps the body of a request if it is small. Larger ones, those of unknown length, and those that the
 // service is to be asked about first (Expect) stream, once.
-func newReplay(r *http.Request) (*replay, error) {
-	p := &replay{body: r.Body, size: r.ContentLength}
+func newReplay(w http.ResponseWriter, r *http.Request) (*replay, error) {
+	p := &replay{body: r.Body, size: r.ContentLength, wake: func() {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // an engine that has none does not wait either
+	}}
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
 		p.body = http.NoBody
 		return p, nil
@@ -75,12 +81,6 @@ func (p *replay) again() bool {
 	return !p.begun
 }
 
-func (p *replay) fail(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.err = err
-}
-
 // broken returns why the client's body could not be read: then the client is to blame for what became of the attempt.
 func (p *replay) broken() error {
 	p.mu.Lock()
@@ -91,12 +91,13 @@ func (p *replay) broken() error {
 	return errors.Join(errBodyRead, p.err)
 }
 
-// once is a body that streams from the client. Closing it leaves the client's body open for another attempt; the engine
-// closes that when the exchange ends.
+// once is a body that streams from the client. Closing it leaves the client's body open for another attempt, if nothing
+// of it has been read; the engine closes that when the exchange ends.
 type once struct {
-	of   *replay
-	left int64 // -1: unknown
-	over bool  // under of.mu
+	of      *replay
+	left    int64 // -1: unknown
+	over    bool  // under of.mu, as is reading
+	reading bool
 }
 
 // Read tells the end with the last byte. Who asked the client's body once more to see the end might ask after the
@@ -107,19 +108,32 @@ func (o *once) Read(b []byte) (int, error) {
 		o.of.mu.Unlock()
 		return 0, errAttemptOver
 	}
-	o.of.begun = true
+	o.of.begun, o.reading = true, true
 	o.of.mu.Unlock()
 	n, err := o.of.body.Read(b)
 	if o.left -= int64(n); o.left == 0 && err == nil {
 		err = io.EOF
 	}
-	if err != nil && err != io.EOF {
-		o.of.fail(err)
+	o.of.mu.Lock()
+	defer o.of.mu.Unlock()
+	o.reading = false
+	if err != nil && err != io.EOF && !o.over {
+		o.of.err = err
 	}
 	return n, err
 }
 
-func (o *once) Close() error { return nil }
+// Close says that no more is wanted, also while Read waits: the service has answered, or the attempt has failed. Who
+// closes waits for Read to return, which it might not do before the client sends something, or ever.
+func (o *once) Close() error {
+	o.of.mu.Lock()
+	defer o.of.mu.Unlock()
+	o.over = true
+	if o.reading {
+		o.of.wake()
+	}
+	return nil
+}
 
 // idempotent reports whether sending a request twice has the effect of sending it once (RFC 9110 §9.2.2).
 func idempotent(method string) bool {
