@@ -124,6 +124,11 @@ func (c *copier) body(ctx context.Context, w http.ResponseWriter, body io.Reader
 	buffer := c.buffers.Get().(*[copyBuffer]byte)
 	defer c.buffers.Put(buffer)
 	flusher := http.NewResponseController(w)
+	if later, knows := body.(interface{ Waits() bool }); !knows || later.Waits() {
+		if err := flusher.Flush(); err != nil { // the head need not wait for the body
+			return err
+		}
+	}
 	for {
 		n, readErr := body.Read(buffer[:])
 		if n > 0 {

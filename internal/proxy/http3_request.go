@@ -102,14 +102,15 @@ type http3Answer struct {
 
 	// mu keeps 100 (Continue), which another goroutine's reading of the body sends, out of the answer.
 	mu    sync.Mutex
-	begun bool
+	begun bool // the client has its answer, or was told to go on
 }
 
-// goOn asks the client for the body, unless it has its answer.
+// goOn asks the client for the body.
 func (a *http3Answer) goOn() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if !a.begun {
+		a.begun = true
 		a.ResponseWriter.WriteHeader(http.StatusContinue)
 	}
 }
@@ -118,7 +119,7 @@ func (a *http3Answer) goOn() {
 func (a *http3Answer) WriteHeader(status int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.begun = a.begun || status >= 200
+	a.begun = a.begun || status >= 200 || status == http.StatusContinue
 	a.patient()
 	a.ResponseWriter.WriteHeader(status)
 }

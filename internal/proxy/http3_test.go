@@ -51,6 +51,17 @@ func TestHTTP3(t *testing.T) {
 	}
 }
 
+// A GET may have a body, and its length need not be said.
+func TestHTTP3BodyOfUnknownLength(t *testing.T) {
+	addr := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	b := startSecure(t, to(addr)).from(t, fronts[2])
+	for _, method := range []string{"GET", "POST"} {
+		if _, _, body := b.do(t, method, "/", io.MultiReader(strings.NewReader("asked"))); body != "asked" {
+			t.Errorf("%s: %q came back", method, body)
+		}
+	}
+}
+
 func TestHTTP3IsAdvertised(t *testing.T) {
 	addr := serve(t, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Alt-Svc", `h3=":1"`) })
 	for _, port := range []int{0, 8443} {
@@ -247,31 +258,30 @@ func TestHTTP3Cut(t *testing.T) {
 	}
 }
 
-// The end of the process: requests under way are finished, and an idle connection does not hold it up.
+// The end of the process: requests under way are finished, and no connection holds it up that is not needed any more.
 func TestHTTP3Drain(t *testing.T) {
-	arrived, release := make(chan struct{}), make(chan struct{})
+	arrived, release := make(chan struct{}, 2), make(chan struct{})
 	addr := serve(t, func(w http.ResponseWriter, _ *http.Request) {
-		close(arrived)
+		arrived <- struct{}{}
 		<-release
-		_, _ = w.Write(bytes.Repeat([]byte("x"), 1<<20))
+		_, _ = w.Write(bytes.Repeat([]byte("x"), 1<<18))
 	})
 	b := startSecure(t, to(addr), func(o *Options) { o.EntryPoints[0].DrainGrace = time.Hour })
-	idle, err := dialHTTP3(t, b) // its client does not know that it should leave
+	idle, err := dialHTTP3(t, b) // these clients do not know that they should leave
 	if err != nil {
 		t.Fatal(err)
 	}
-	replies := make(chan int, 1)
+	busy, err := dialHTTP3(t, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	replies := make(chan int, 2)
+	go func() { replies <- len(rawRequest(t, busy, get)) }()
 	go func() {
-		answer, err := b.from(t, fronts[2]).http.Get(b.url)
-		if err != nil {
-			t.Error(err)
-			replies <- 0
-			return
-		}
-		defer answer.Body.Close()
-		body, _ := io.ReadAll(answer.Body)
+		_, _, body := b.from(t, fronts[2]).get(t, "/")
 		replies <- len(body)
 	}()
+	<-arrived
 	<-arrived
 	b.stop()
 	closedBy(idle)
@@ -279,7 +289,64 @@ func TestHTTP3Drain(t *testing.T) {
 		t.Errorf("a new connection: %v, want refused", err)
 	}
 	close(release)
-	if n := <-replies; n != 1<<20 {
-		t.Errorf("%d bytes came", n)
+	for range 2 {
+		if n := <-replies; n < 1<<18 {
+			t.Errorf("%d bytes came", n)
+		}
+	}
+	closedBy(busy)
+}
+
+// A client that waits to be asked for the body is asked when somebody wants it.
+func TestHTTP3Continue(t *testing.T) {
+	asks := serve(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.Copy(w, r.Body) })
+	waits, _ := dying(t, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nbody") // it never asks
+	for _, addr := range []string{asks, waits} {
+		conn, err := dialHTTP3(t, startSecure(t, to(addr)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		testContinue(t, conn)
+	}
+}
+
+func testContinue(t *testing.T, conn *quic.Conn) {
+	t.Helper()
+	s, err := conn.OpenStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = s.Write(rawHead(post, "\x26expect\x0c100-continue"))
+	head := make([]byte, 6) // HEADERS of 4 bytes, the last two of which are :status 100 from the static table
+	if _, err := io.ReadFull(s, head); err != nil || string(head) != "\x01\x04\x00\x00\xff\x00" {
+		t.Fatalf("%q %v, want to be asked for the body", head, err)
+	}
+	_, _ = io.WriteString(s, "\x00\x04body") // DATA
+	_ = s.Close()
+	answer, err := io.ReadAll(s)
+	if err != nil || !strings.HasSuffix(string(answer), "body") || strings.Contains(string(answer), "\xff\x00") {
+		t.Errorf("%q %v", answer, err)
+	}
+}
+
+// A client that gives up requests faster than they can be ended is cut off.
+func TestHTTP3RapidReset(t *testing.T) {
+	addr := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	b := startSecure(t, to(addr), func(o *Options) { o.EntryPoints[0].MaxConcurrentStreams = 2 })
+	b.listeners[0].engine.(*withHTTP3).udp.requests = 1 // so that it does not depend on who is faster
+	conn, err := dialHTTP3(t, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s, err := conn.OpenStream()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = s.Write(rawHead(get))
+		_ = s.Close()
+	}
+	if got := closedBy(conn); got != http3.ErrCodeExcessiveLoad {
+		t.Errorf("closed with %v", got)
 	}
 }

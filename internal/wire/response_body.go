@@ -103,6 +103,13 @@ func (b *answerBody) Read(p []byte) (int, error) {
 	return n, b.leave(err)
 }
 
+// Waits reports whether nothing of the body has come yet, so that reading it would wait for the service.
+func (b *answerBody) Waits() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.c != nil && b.err == nil && len(b.read.in.buffered()) == 0
+}
+
 // Close keeps the connection if what is left of the body is short and there already, or about to be.
 func (b *answerBody) Close() error {
 	b.mu.Lock()
