@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -9,6 +8,8 @@ import (
 	"net/http"
 	"slices"
 	"sync"
+
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // An answer this small is read whole before its head goes to the client. It costs nothing (one buffer, one read), and a
@@ -18,38 +19,11 @@ const wholeAnswer = 16 << 10
 // copyBuffer is what streams of bodies are copied through.
 const copyBuffer = 32 << 10
 
-// wholeBody is a body that was read already.
-type wholeBody struct{ *bytes.Reader }
-
-func (wholeBody) Close() error { return nil }
-
 // copier sends answers to clients.
 type copier struct{ buffers sync.Pool }
 
 func newCopier() *copier {
 	return &copier{sync.Pool{New: func() any { return new([copyBuffer]byte) }}}
-}
-
-// readSmall replaces the body of a small answer of known length by its bytes. Its error means that the answer is
-// broken.
-func readSmall(answer *http.Response, method string) error {
-	if method == http.MethodHead || answer.StatusCode == http.StatusNoContent ||
-		answer.StatusCode == http.StatusNotModified { // its length is not that of a body (RFC 9110 §8.6)
-		err := answer.Body.Close()
-		answer.Body = http.NoBody
-		return err
-	}
-	if answer.ContentLength <= 0 || answer.ContentLength > wholeAnswer || answer.Body == http.NoBody {
-		return nil
-	}
-	whole := make([]byte, answer.ContentLength)
-	_, err := io.ReadFull(answer.Body, whole)
-	if err == nil && answer.ProtoMajor > 1 {
-		_, err = io.Copy(io.Discard, answer.Body) // to the end of the stream, which may have a trailer
-	}
-	closed := answer.Body.Close()
-	answer.Body = wholeBody{bytes.NewReader(whole)}
-	return errors.Join(err, closed)
 }
 
 // signAnswer makes the fields of a service's answer those of an answer that we pass on.
@@ -62,9 +36,14 @@ func (x *exchange) signAnswer(answer *http.Response) {
 
 // send sends a service's answer to the client. Its error means that the answer could not be sent whole: the
 // connection to the client must then be cut, so that it does not take the part for the whole.
-func (c *copier) send(ctx context.Context, w http.ResponseWriter, answer *http.Response, x *exchange) error {
+func (c *copier) send(d *delivery, from *wire.Answer, fromGateway bool) error {
+	w, answer := d.w, from.Response()       //nolint:bodyclose // whoever called Send closes it
 	announced := maps.Clone(answer.Trailer) // reading the body adds to it
-	x.signAnswer(answer)
+	d.x.signAnswer(answer)
+	if !fromGateway {
+		delete(answer.Header, reasonField)
+	}
+	wire.Like(d.x.writer, from)
 	h := w.Header()
 	if h["Alt-Svc"] != nil {
 		delete(answer.Header, "Alt-Svc") // where we are reached is not the service's to say
@@ -76,7 +55,7 @@ func (c *copier) send(ctx context.Context, w http.ResponseWriter, answer *http.R
 	for _, name := range slices.Sorted(maps.Keys(announced)) {
 		h.Add("Trailer", name)
 	}
-	if len(announced) > 0 && x.request.ProtoMajor == 1 {
+	if len(announced) > 0 && (d.r == nil || d.r.ProtoMajor == 1) {
 		h.Del("Content-Length") // in HTTP/1.1 only chunks have a trailer (RFC 9112 §7.1.2)
 	}
 	w.WriteHeader(answer.StatusCode)
@@ -85,7 +64,7 @@ func (c *copier) send(ctx context.Context, w http.ResponseWriter, answer *http.R
 			return err
 		}
 	}
-	if err := c.body(ctx, w, answer.Body, x.ended); err != nil {
+	if err := c.body(d.ctx, w, answer.Body, d.x.ended); err != nil {
 		return err
 	}
 	if len(answer.Trailer) == 0 {
@@ -117,8 +96,8 @@ func (c *copier) body(ctx context.Context, w http.ResponseWriter, body io.Reader
 	if body == http.NoBody {
 		return nil
 	}
-	if whole, ok := body.(wholeBody); ok {
-		_, err := whole.WriteTo(w)
+	if whole, ok := body.(interface{ Settled() bool }); ok && whole.Settled() {
+		_, err := body.(io.WriterTo).WriteTo(w)
 		return err
 	}
 	buffer := c.buffers.Get().(*[copyBuffer]byte)

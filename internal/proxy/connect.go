@@ -10,6 +10,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // protocolField is where the engines put the protocol that an extended CONNECT asks for (RFC 8441 §4).
@@ -38,11 +40,12 @@ func (x *exchange) adoptConnect(r *http.Request) {
 }
 
 // askUpgrade adds the fields with which HTTP/1.1 asks for the change.
-func (x *exchange) askUpgrade(h http.Header) {
-	h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{x.upgrade}
+func (x *exchange) askUpgrade(set []wire.Field) []wire.Field {
+	set = append(set, wire.Field{Key: "Connection", Value: "Upgrade"}, wire.Field{Key: "Upgrade", Value: x.upgrade})
 	if x.connect != nil && x.isWebSocket() {
-		h["Sec-Websocket-Key"] = []string{x.connect.websocketKey()}
+		set = append(set, wire.Field{Key: "Sec-Websocket-Key", Value: x.connect.websocketKey()})
 	}
+	return set
 }
 
 func (x *exchange) isWebSocket() bool { return strings.EqualFold(x.upgrade, "websocket") }

@@ -4,7 +4,7 @@
 //
 //	entry point   limits, PROXY protocol, TLS                     entrypoint.go, limit.go
 //	  ▼
-//	serve         takes the generation (one atomic load)          serve.go
+//	serve         takes the generation (one atomic load)          serve.go, raw.go
 //	  ▼             client address, forwarding fields, path       forwarded.go, path.go
 //	match         the generation's table finds the rule           package route
 //	  ▼
@@ -19,7 +19,12 @@
 // end, retries included. What must outlive generations is elsewhere: hosts, health and budgets in upstream, limiters in
 // middleware, connections in the transports of engine.go.
 //
-// engine.go is the seam to the HTTP engine: an http.Handler above an entry point, an http.RoundTripper below a host.
+// A request has one of two depths. At the general one it is an http.Request, as middlewares and all engines want it.
+// At the raw one (raw.go), for rules that ask for nothing but the first lines of its head, none is made: the head that
+// came is sent on, and so is the answer's. Attempts, retries, health, log and metrics are the same code, and the bytes
+// that are sent are the same: FuzzDepths holds on to that.
+//
+// engine.go is the seam to the HTTP engines above an entry point, transport.go to those below a host.
 //
 // A cluster's link entry point (gateway.go) serves the requests that followers forward, from the exported routes only.
 package proxy

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"sync"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -40,15 +41,25 @@ const (
 const statusClientGone = 499
 
 // exchange is one request and its answer. It stands in for the client's http.ResponseWriter, so that it sees what is
-// sent.
+// sent. It is used again for others.
 type exchange struct {
 	telemetry.Exchange
 	writer     http.ResponseWriter
-	request    *http.Request
 	entryPoint *EntryPoint
 	log        *slog.Logger
 
+	// raw is the request as it came, where package wire read it. At the raw depth there is no request besides it.
+	raw     *wire.Exchange
+	ctx     context.Context // of the client: done when it is gone
+	own     http.Request    // what the rule's handlers see
+	blank   *http.Request   // one with the context that knows the exchange, and nothing else
+	inside  exchangeContext
+	passOn  func(status int, fields http.Header) error // informational, made once
+	sending delivery
+	kept    bool // somebody else's engine may still hold a part of it
+
 	hop      netip.Addr      // who is connected to us
+	hopText  string          // the same
 	client   netip.Addr      // who sent the request, as far as those in front are trusted
 	upgrade  string          // the protocol that the client wants to change to; "" where none
 	connect  *connect        // the client wants it for one stream only; nil otherwise
@@ -60,25 +71,90 @@ type exchange struct {
 // exchangeKey is where a request's context holds its exchange: the one value that the proxy adds.
 type exchangeKey struct{}
 
+// exchangeContext is the client's context, and knows the exchange.
+type exchangeContext struct {
+	context.Context
+	x *exchange
+}
+
+// Value is part of context.Context.
+func (c *exchangeContext) Value(key any) any {
+	if key == (exchangeKey{}) {
+		return c.x
+	}
+	return c.Context.Value(key)
+}
+
 func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKey{}).(*exchange) }
 
-// newExchange begins an exchange. The request that it returns is the one to go on with.
-func newExchange(
-	w http.ResponseWriter, r *http.Request, entryPoint *EntryPoint, log *slog.Logger,
-) (*exchange, *http.Request) {
-	x := &exchange{writer: w, entryPoint: entryPoint, log: log}
+// exchanges makes them, and takes them back.
+type exchanges struct {
+	pool   sync.Pool
+	poison bool // for tests: none is used again
+}
+
+func (e *exchanges) take(entryPoint *EntryPoint, log *slog.Logger) *exchange {
+	x, ok := e.pool.Get().(*exchange)
+	if !ok {
+		x = new(exchange)
+		x.inside.x = x
+		x.blank = new(http.Request).WithContext(&x.inside)
+		x.passOn = x.informational
+	}
+	x.entryPoint, x.log = entryPoint, log
+	return x
+}
+
+func (e *exchanges) give(x *exchange) {
+	if e.poison {
+		x.own, x.inside.Context = http.Request{Method: "POISON"}, nil
+		return
+	}
+	if x.kept {
+		return
+	}
+	set := x.sending.set
+	clear(set)
+	*x = exchange{blank: x.blank, inside: exchangeContext{x: x}, passOn: x.passOn, sending: delivery{set: set[:0]}}
+	e.pool.Put(x)
+}
+
+// begin begins an exchange whose request net/http's types tell. The request that it returns is the one to go on with.
+func (x *exchange) begin(w http.ResponseWriter, r *http.Request) *http.Request {
+	x.writer, x.raw = w, wire.ExchangeOf(w)
+	x.ctx = r.Context()
 	x.Exchange = telemetry.Exchange{
-		Start: time.Now(), EntryPoint: entryPoint.Name, Method: r.Method, Proto: r.Proto, Scheme: scheme(r), Host: r.Host,
-		Path: r.URL.Path, ClientAddr: r.RemoteAddr, BytesIn: max(r.ContentLength, 0),
+		Start: time.Now(), EntryPoint: x.entryPoint.Name, Method: r.Method, Proto: r.Proto, Scheme: scheme(r.TLS),
+		Host: r.Host, Path: r.URL.Path, ClientAddr: r.RemoteAddr, BytesIn: max(r.ContentLength, 0),
 	}
 	x.hop = parseAddr(r.RemoteAddr)
+	x.hopText = addrText(r.RemoteAddr, x.hop)
 	x.upgrade = wantedUpgrade(r)
 	if _, ok := r.Header[protocolField]; ok {
 		x.adoptConnect(r)
 	}
 	x.trailers = httpguts.HeaderValuesContainsToken(r.Header["Te"], "trailers")
-	x.request = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
-	return x, x.request
+	x.inside.Context = x.ctx
+	x.own = *x.blank
+	o := &x.own
+	o.Method, o.URL, o.Proto, o.ProtoMajor, o.ProtoMinor = r.Method, r.URL, r.Proto, r.ProtoMajor, r.ProtoMinor
+	o.Header, o.Body, o.ContentLength, o.TransferEncoding = r.Header, r.Body, r.ContentLength, r.TransferEncoding
+	o.Close, o.Host, o.Trailer, o.RemoteAddr, o.RequestURI = r.Close, r.Host, r.Trailer, r.RemoteAddr, r.RequestURI
+	o.TLS, o.Pattern = r.TLS, r.Pattern
+	return o
+}
+
+// beginRaw begins an exchange at the raw depth.
+func (x *exchange) beginRaw(raw *wire.Exchange, path string) {
+	x.writer, x.raw, x.ctx = raw.ResponseWriter(), raw, raw.Context()
+	remote, addr := raw.RemoteAddr()
+	_, length := raw.Body()
+	x.Exchange = telemetry.Exchange{
+		Start: raw.Began(), EntryPoint: x.entryPoint.Name, Method: raw.Method(), Proto: raw.Proto(),
+		Scheme: scheme(raw.TLS()), Host: raw.Host(), Path: path, ClientAddr: remote, BytesIn: length,
+	}
+	x.hop = addr.Addr().Unmap()
+	x.hopText = addrText(remote, x.hop)
 }
 
 // Header is part of http.ResponseWriter.
@@ -154,7 +230,7 @@ func (x *exchange) failed(err error) {
 // cut logs why an answer ended in the middle. Clients leave all the time, so it is not a warning.
 func (x *exchange) cut(err error) {
 	x.Reason = reasonUpstreamError
-	if x.request.Context().Err() != nil {
+	if x.ctx.Err() != nil {
 		x.Reason = reasonClientGone
 	}
 	x.log.Info("an answer was cut", "reason", x.Reason, "route", x.Route, "service", x.Service, "cluster", x.Cluster,

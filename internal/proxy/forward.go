@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -34,48 +35,48 @@ type backend struct {
 // otherwise: enough to leave a cluster of two gateways that died.
 const defaultAttempts = 3
 
-// Why a request ended without an answer of the service.
-var (
-	errHeaderTimeout = errors.New("the service did not answer in time")
-	errTotalTimeout  = errors.New("the request took longer than its route allows")
-)
+// errTotalTimeout is why a request ended without an answer of the service.
+var errTotalTimeout = errors.New("the request took longer than its route allows")
 
 func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := exchangeOf(r)
-	b := f.choose()
-	if b == nil {
+	d := &exchangeOf(r).sending
+	d.x, d.forwarder, d.w, d.r, d.ctx = exchangeOf(r), f, w, r, r.Context()
+	if f.timeouts.Total > 0 {
+		ctx, cancel := context.WithTimeoutCause(d.ctx, f.timeouts.Total, errTotalTimeout)
+		defer cancel()
+		d.ctx = ctx
+	}
+	body := r.Body
+	if body == http.NoBody || r.ContentLength == 0 {
+		body = nil
+	}
+	f.deliver(d, body, r.ContentLength)
+}
+
+// deliver makes attempts until one is answered or no more may be made.
+func (f *forwarder) deliver(d *delivery, body io.ReadCloser, length int64) {
+	x := d.x
+	d.backend = f.choose()
+	if d.backend == nil {
 		x.refuse(http.StatusServiceUnavailable, reasonUnknownService)
 		return
 	}
-	x.Service = b.name
-	body, err := newReplay(w, r)
-	if err != nil {
-		x.refuseBody(err)
-		return
-	}
-	if body.streams() && r.ProtoMajor == 1 {
-		// The service may answer before it has read everything; what it still wants to read must then stay readable.
-		if err := http.NewResponseController(w).EnableFullDuplex(); err != nil {
-			x.log.Warn("the engine cannot read and write at once", "error", err)
-		}
-	}
-	if f.timeouts.Total > 0 {
-		ctx, cancel := context.WithTimeoutCause(r.Context(), f.timeouts.Total, errTotalTimeout)
-		defer cancel()
-		r = r.WithContext(ctx)
-	}
-	f.forward(w, r, &delivery{x: x, backend: b, forwarder: f, body: body})
-}
-
-// forward makes attempts until one is answered or no more may be made.
-func (f *forwarder) forward(w http.ResponseWriter, r *http.Request, d *delivery) {
-	for {
-		result := d.attempt(w, r)
-		if result.answered() {
-			f.answer(w, r, d, result)
+	x.Service = d.backend.name
+	if body != nil {
+		var err error
+		if d.body, err = newReplay(d.w, body, length, d.expects()); err != nil {
+			x.refuseBody(err)
 			return
 		}
-		if !d.mayRetry(r, result) || !f.pause(r.Context(), d.attempts) {
+		d.duplex()
+	}
+	for {
+		result := d.attempt()
+		if result.answered() {
+			f.answer(d, result)
+			return
+		}
+		if !d.mayRetry(result) || !f.pause(d.ctx, d.attempts) {
 			d.giveUp(result)
 			return
 		}
@@ -83,17 +84,43 @@ func (f *forwarder) forward(w http.ResponseWriter, r *http.Request, d *delivery)
 	}
 }
 
+// duplex lets the service answer before it has read a body that streams: what it still wants to read must then stay
+// readable.
+func (d *delivery) duplex() {
+	if !d.body.streams() {
+		return
+	}
+	d.x.kept = true // whoever sends the body may wake the engine a little late
+	if d.r != nil && d.r.ProtoMajor != 1 {
+		return
+	}
+	if err := http.NewResponseController(d.w).EnableFullDuplex(); err != nil {
+		d.x.log.Warn("the engine cannot read and write at once", "error", err)
+	}
+}
+
+// expects reports whether the service is to be asked before the body is sent.
+func (d *delivery) expects() bool { return d.r != nil && len(d.r.Header["Expect"]) > 0 }
+
 // answer sends the service's answer, or lets the connection become the one that the client asked for.
-func (f *forwarder) answer(w http.ResponseWriter, r *http.Request, d *delivery, result result) {
+func (f *forwarder) answer(d *delivery, result result) {
 	defer result.done()
-	if result.response.StatusCode == http.StatusSwitchingProtocols {
-		if err := f.tunnels.tunnel(w, result.response, d.x); err != nil && !d.x.wrote {
+	answer := result.answer
+	if answer.Status == http.StatusSwitchingProtocols {
+		response := answer.Response() //nolint:bodyclose // the result closes it
+		if err := f.tunnels.tunnel(d.w, response, d.x); err != nil && !d.x.wrote {
 			d.x.refuse(http.StatusBadGateway, reasonUpstreamError)
 		}
 		return
 	}
-	if err := f.copier.send(r.Context(), w, result.response, d.x); err != nil {
-		result.broken(err, r)
+	var err error
+	if d.r == nil && answer.Plain() && answer.Field("Via") == "" {
+		err = d.relayAnswer(answer)
+	} else {
+		err = f.copier.send(d, answer, result.host.Gateway())
+	}
+	if err != nil {
+		result.broken(d.ctx, err)
 		d.x.cut(err)
 		panic(http.ErrAbortHandler) // the client must not take a part for the whole
 	}

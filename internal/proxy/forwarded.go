@@ -1,15 +1,19 @@
 package proxy
 
 import (
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // Fields that carry a request over a link. A client's own are removed at every entry point but the link's.
 const (
+	linkPrefix   = "Fairlead-"
 	keyField     = "Fairlead-Key"     // the follower's API key
 	serviceField = "Fairlead-Service" // the fleet-wide name of the service that the follower chose
 	clientField  = "Fairlead-Client"  // the client's address as the follower knows it
@@ -20,6 +24,16 @@ const (
 var forwardedFields = []string{
 	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Proto",
 	"X-Forwarded-Server", "X-Real-Ip",
+}
+
+// isForwardedField reports whether a field is one of forwardedFields.
+func isForwardedField(key string) bool {
+	switch key {
+	case "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix",
+		"X-Forwarded-Proto", "X-Forwarded-Server", "X-Real-Ip":
+		return true
+	}
+	return false
 }
 
 // trust says whose forwarding fields an entry point believes.
@@ -81,42 +95,43 @@ func (t trust) fromForwardedFor(lists []string) (netip.Addr, bool) {
 	return found, found.IsValid()
 }
 
-// addHop adds who is connected to us to X-Forwarded-For, as each proxy does when it sends a request on. Middlewares see
-// the list as it came.
-func addHop(h http.Header, hop netip.Addr) {
-	if !hop.IsValid() {
-		return
+// addHop returns X-Forwarded-For with who is connected to us, as each proxy does when it sends a request on.
+// Middlewares see the list as it came.
+func addHop(prior []string, hop string) string {
+	if len(prior) == 0 {
+		return hop
 	}
-	seen := hop.String()
-	if prior := h["X-Forwarded-For"]; len(prior) > 0 {
-		seen = strings.Join(prior, ", ") + ", " + seen
-	}
-	h["X-Forwarded-For"] = []string{seen}
+	return strings.Join(prior, ", ") + ", " + hop
 }
 
-// signRequest says to whom it came, and from where, in the fields that the next sees.
-func (x *exchange) signRequest(h http.Header, r *http.Request) {
-	addHop(h, x.hop)
-	if x.entryPoint.Forwarded {
-		addForwarded(h, x.hop, x.Host, x.Scheme)
+// signRequest returns the fields that say to whom the request came, and from where. h is what came of them; nil:
+// nothing.
+func (x *exchange) signRequest(set []wire.Field, h http.Header, major, minor int) []wire.Field {
+	if x.hop.IsValid() {
+		set = append(set, wire.Field{Key: "X-Forwarded-For", Value: addHop(h["X-Forwarded-For"], x.hopText)})
 	}
-	x.entryPoint.Via.sign(h, r.ProtoMajor, r.ProtoMinor)
+	if x.entryPoint.Forwarded {
+		set = append(set, wire.Field{
+			Key: "Forwarded", Value: addForwarded(h["Forwarded"], x.hop, x.Host, x.Scheme),
+		})
+	}
+	return x.entryPoint.Via.field(set, h["Via"], major, minor)
 }
 
 // setForwarded tells the service who sent the request, and what for.
 func setForwarded(r *http.Request, client netip.Addr) {
 	h := r.Header
 	if client.IsValid() {
-		h["X-Real-Ip"] = []string{client.String()}
+		h["X-Real-Ip"] = []string{addrText(r.RemoteAddr, client)}
 	}
 	if len(h["X-Forwarded-Proto"]) == 0 {
-		h["X-Forwarded-Proto"] = []string{scheme(r)}
+		h["X-Forwarded-Proto"] = []string{scheme(r.TLS)}
 	}
 	if len(h["X-Forwarded-Host"]) == 0 {
 		h["X-Forwarded-Host"] = []string{r.Host}
 	}
 	if len(h["X-Forwarded-Port"]) == 0 {
-		h["X-Forwarded-Port"] = []string{port(r)}
+		h["X-Forwarded-Port"] = []string{port(r.Host, r.TLS)}
 	}
 }
 
@@ -126,21 +141,31 @@ func isTLS(r *http.Request) bool {
 	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
 }
 
-func scheme(r *http.Request) string {
-	if r.TLS != nil {
+func scheme(state *tls.ConnectionState) string {
+	if state != nil {
 		return "https"
 	}
 	return "http"
 }
 
-func port(r *http.Request) string {
-	if _, p, err := net.SplitHostPort(r.Host); err == nil {
-		return p
+func port(host string, state *tls.ConnectionState) string {
+	if i := strings.LastIndexByte(host, ':'); i >= 0 {
+		if _, p, err := net.SplitHostPort(host); err == nil {
+			return p
+		}
 	}
-	if r.TLS != nil {
+	if state != nil {
 		return "443"
 	}
 	return "80"
+}
+
+// addrText returns addr as text. from is where it was read from: mostly it begins with that text.
+func addrText(from string, addr netip.Addr) string {
+	if i := strings.IndexByte(from, ':'); i > 0 && addr.Is4() && strings.IndexByte(from[i+1:], ':') < 0 {
+		return from[:i]
+	}
+	return addr.String()
 }
 
 // parseAddr reads an address with or without a port; the zero Addr where there is none.
@@ -153,8 +178,7 @@ func parseAddr(s string) netip.Addr {
 }
 
 // hostname returns the host that the request is for: lower case, no port, no trailing dot.
-func hostname(r *http.Request) string {
-	host := r.Host
+func hostname(host string) string {
 	if i := strings.LastIndexByte(host, ':'); i >= 0 && strings.IndexByte(host[i:], ']') < 0 {
 		host = host[:i]
 	}
@@ -165,6 +189,16 @@ func hostname(r *http.Request) string {
 var hopByHop = []string{
 	"Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
 	"Transfer-Encoding", "Upgrade",
+}
+
+// isHopByHop reports whether a field is one of hopByHop.
+func isHopByHop(key string) bool {
+	switch key {
+	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization", "Te", "Trailer",
+		"Transfer-Encoding", "Upgrade":
+		return true
+	}
+	return false
 }
 
 // removeHopByHop removes the fields that a proxy must not pass on, those that Connection names among them.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/route"
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // Gateway is how requests get into a followed cluster, through its link entry point.
@@ -42,7 +43,8 @@ func (p *Proxy) followers(l *Link) http.Handler {
 			l.Control.ServeHTTP(w, in)
 			return
 		}
-		x, r := newExchange(w, in, &l.EntryPoint, p.log)
+		x := p.exchanges.take(&l.EntryPoint, p.log)
+		r := x.begin(w, in)
 		defer p.finish(x)
 		var err error
 		switch x.ended, err = l.Authorize(r.Header.Get(keyField)); {
@@ -77,7 +79,8 @@ func (p *Proxy) serveFollower(x *exchange, r *http.Request, l *Link, service str
 	}
 	rule, ok := g.table.MatchExported(&route.Request{
 		TLS:    r.Header.Get("X-Forwarded-Proto") == "https", // of the client; the link itself always is
-		Method: r.Method, Host: hostname(r), Path: r.URL.Path, Header: r.Header, RawQuery: r.URL.RawQuery, ClientIP: x.client,
+		Method: r.Method, Host: hostname(r.Host), Path: r.URL.Path, Header: r.Header, RawQuery: r.URL.RawQuery,
+		ClientIP: x.client,
 	})
 	if !ok && !g.whole {
 		x.refuse(http.StatusServiceUnavailable, reasonNoHealthyHost)
@@ -110,35 +113,33 @@ type openGateway struct {
 	transport transport
 }
 
-func newDialer(gateways map[string]Gateway) *dialer {
-	d := &dialer{byProtocol: make(map[model.Protocol]transport), gateways: openGateways(gateways)}
+func newDialer(gateways map[string]Gateway, poison bool) *dialer {
+	d := &dialer{byProtocol: make(map[model.Protocol]transport), gateways: openGateways(gateways, poison)}
 	for _, protocol := range []model.Protocol{model.HTTP, model.HTTPS, model.H2C} {
-		d.byProtocol[protocol] = newTransport(protocol, nil, endpointDialTimeout)
+		d.byProtocol[protocol] = newTransport(protocol, nil, endpointDialTimeout, poison)
 	}
 	return d
 }
 
-func openGateways(gateways map[string]Gateway) map[string]openGateway {
+func openGateways(gateways map[string]Gateway, poison bool) map[string]openGateway {
 	open := make(map[string]openGateway, len(gateways))
 	for name, g := range gateways {
-		open[name] = openGateway{g, newTransport(model.HTTPS, g.TLS, gatewayDialTimeout)}
+		open[name] = openGateway{g, newTransport(model.HTTPS, g.TLS, gatewayDialTimeout, poison)}
 	}
 	return open
 }
 
 // transport returns what sends requests to endpoints that speak protocol.
-func (d *dialer) transport(protocol model.Protocol) http.RoundTripper {
+func (d *dialer) transport(protocol model.Protocol) transport {
 	if t, ok := d.byProtocol[protocol]; ok {
 		return t
 	}
 	return d.byProtocol[model.HTTP]
 }
 
-// gateway makes out a request to a cluster's gateway, for a service that the cluster exports, and returns what sends
+// gateway makes a delivery one to a cluster's gateway, for a service that the cluster exports, and returns what sends
 // it.
-func (d *dialer) gateway(
-	cluster string, out *http.Request, x *exchange, service string,
-) (http.RoundTripper, error) {
+func (d *dialer) gateway(cluster string, to *delivery) (transport, error) {
 	g, ok := d.gateways[cluster]
 	if !ok {
 		return nil, fmt.Errorf("cluster %s is not followed", cluster)
@@ -147,10 +148,9 @@ func (d *dialer) gateway(
 	if err != nil {
 		return nil, fmt.Errorf("reading the key for cluster %s: %w", cluster, err)
 	}
-	out.URL.Scheme = "https"
-	out.Header[keyField] = []string{key}
-	out.Header[serviceField] = []string{service}
-	out.Header[clientField] = []string{x.ClientAddr}
+	to.set = append(to.set, wire.Field{Key: keyField, Value: key}, wire.Field{Key: serviceField, Value: to.backend.name},
+		wire.Field{Key: clientField, Value: to.x.ClientAddr})
+	to.out.Set, to.out.Secure = to.set, true
 	return g.transport, nil
 }
 

@@ -51,6 +51,7 @@ func newGeneration(s *model.Snapshot, whole bool, table *route.Table, actions []
 type action struct {
 	route    string // for the log and the metrics
 	handler  http.Handler
+	relay    *forwarder // what serves its requests at the raw depth; nil: none of them
 	backends []backend
 	problems []model.Problem
 }
@@ -76,9 +77,10 @@ type pooled struct {
 
 func newBuilder(o Options, tunnels *tunnels) *builder {
 	b := &builder{
-		hosts: o.Hosts, middlewares: o.Middlewares, dialer: newDialer(o.Gateways), copier: newCopier(), tunnels: tunnels,
-		last:  newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil),
-		pools: make(map[*model.Service]*pooled),
+		hosts: o.Hosts, middlewares: o.Middlewares, dialer: newDialer(o.Gateways, o.Poison), copier: newCopier(),
+		tunnels: tunnels,
+		last:    newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil),
+		pools:   make(map[*model.Service]*pooled),
 	}
 	for _, e := range o.EntryPoints {
 		b.entryPoints = append(b.entryPoints, e.Name)
@@ -147,6 +149,9 @@ func (b *builder) action(rule *route.Rule) *action {
 		a.handler = refuseAll(reasonBadMiddleware)
 		return a
 	}
+	if f.plain() {
+		a.relay = f
+	}
 	for _, m := range slices.Backward(rule.Middlewares) {
 		if m.Retry != nil {
 			f.retry = *m.Retry
@@ -155,10 +160,10 @@ func (b *builder) action(rule *route.Rule) *action {
 		wrap, err := b.middlewares.Build(m, rule.Route.Ref())
 		if err != nil {
 			a.problems = append(a.problems, broken(m, err))
-			a.handler = refuseAll(reasonBadMiddleware) // without it, the route might be open to all
+			a.handler, a.relay = refuseAll(reasonBadMiddleware), nil // without it, the route might be open to all
 			return a
 		}
-		a.handler = wrap(a.handler)
+		a.handler, a.relay = wrap(a.handler), nil
 	}
 	return a
 }

@@ -162,10 +162,9 @@ func TestForwardedAsTheServiceSeesIt(t *testing.T) {
 			t.Errorf("%s: %q", host, body)
 		}
 	}
-	h := http.Header{"Forwarded": {"for=a"}}
-	addForwarded(h, netip.MustParseAddr("2001:db8::1"), `a"b`, "https")
-	if want := `for=a, for="[2001:db8::1]";host="a\"b";proto=https`; h.Get("Forwarded") != want {
-		t.Errorf("%q, want %q", h.Get("Forwarded"), want)
+	got := addForwarded([]string{"for=a"}, netip.MustParseAddr("2001:db8::1"), `a"b`, "https")
+	if want := `for=a, for="[2001:db8::1]";host="a\"b";proto=https`; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 

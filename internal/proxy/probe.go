@@ -21,7 +21,7 @@ type Prober struct {
 
 // NewProber returns a prober that reaches gateways as the proxy does, on connections of its own.
 func NewProber(gateways map[string]Gateway, direct upstream.Prober) *Prober {
-	return &Prober{direct, openGateways(gateways)}
+	return &Prober{direct, openGateways(gateways, false)}
 }
 
 // Probe is part of upstream.Prober.

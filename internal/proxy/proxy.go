@@ -31,6 +31,8 @@ type Options struct {
 	// Connections is told of each connection that clients open (1) or close (-1). Nil: nobody is told.
 	Connections func(entryPoint string, change int)
 	Log         *slog.Logger
+	// Poison spoils what handlers had, once they have returned, and never uses it again. It is for tests.
+	Poison bool
 }
 
 // Observer sees each exchange when it is over. It must not keep it.
@@ -42,6 +44,7 @@ type Observer interface {
 type Proxy struct {
 	options    Options
 	generation atomic.Pointer[generation]
+	exchanges  exchanges
 	builder    *builder
 	tunnels    *tunnels
 	listeners  []*listener
@@ -51,7 +54,7 @@ type Proxy struct {
 // New opens the entry points; those without an address only exist in name, for explaining and checking. They serve from
 // [Proxy.Run] on.
 func New(o Options) (*Proxy, error) {
-	p := &Proxy{options: o, tunnels: newTunnels(), log: o.Log}
+	p := &Proxy{options: o, exchanges: exchanges{poison: o.Poison}, tunnels: newTunnels(), log: o.Log}
 	p.builder = newBuilder(o, p.tunnels)
 	for _, e := range o.EntryPoints {
 		if e.Address == "" {

@@ -1,12 +1,13 @@
 package proxy
 
 import (
-	"bytes"
 	"errors"
 	"io"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // A request's body this small is kept, so that the request can be sent again.
@@ -15,9 +16,9 @@ const replayable = 64 << 10
 // replay gives each attempt the request's body. A body can be given again while nothing of it has been read, or when it
 // is small enough to be kept.
 type replay struct {
-	body io.ReadCloser // http.NoBody where the request has none
-	size int64         // of body; -1: unknown
-	kept []byte        // the whole of body; nil: not kept
+	body io.ReadCloser
+	size int64  // of body; -1: unknown
+	kept []byte // the whole of body; nil: not kept
 
 	// wake ends a Read of body that waits for the client, and with it the use of body.
 	wake func()
@@ -35,44 +36,39 @@ var (
 
 // newReplay keeps the body of a request if it is small. Larger ones, those of unknown length, and those that the
 // service is to be asked about first (Expect) stream, once.
-func newReplay(w http.ResponseWriter, r *http.Request) (*replay, error) {
-	p := &replay{body: r.Body, size: r.ContentLength, wake: func() {
+func newReplay(w http.ResponseWriter, body io.ReadCloser, length int64, expects bool) (*replay, error) {
+	p := &replay{body: body, size: length, wake: func() {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // an engine that has none does not wait either
 	}}
-	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 {
-		p.body = http.NoBody
+	if length < 0 || length > replayable || expects {
 		return p, nil
 	}
-	if r.ContentLength < 0 || r.ContentLength > replayable || len(r.Header["Expect"]) > 0 {
-		return p, nil
-	}
-	p.kept = make([]byte, r.ContentLength)
-	if _, err := io.ReadFull(r.Body, p.kept); err != nil {
+	p.kept = make([]byte, length)
+	if _, err := io.ReadFull(body, p.kept); err != nil {
 		return nil, errors.Join(errBodyRead, err)
 	}
 	return p, nil
 }
 
-// next returns the body for another attempt.
-func (p *replay) next() io.ReadCloser {
+// next gives the body to another attempt.
+func (p *replay) next(out *wire.Outgoing) {
 	switch {
-	case p.body == http.NoBody:
-		return http.NoBody
+	case p == nil:
 	case p.kept != nil:
-		return io.NopCloser(bytes.NewReader(p.kept))
+		out.Whole = p.kept
 	default:
 		p.given = &once{of: p, left: p.size}
-		return p.given
+		out.Body, out.Length = p.given, p.size
 	}
 }
 
 // streams reports whether the body goes to the service as it comes from the client.
-func (p *replay) streams() bool { return p.body != http.NoBody && p.kept == nil }
+func (p *replay) streams() bool { return p.kept == nil }
 
 // again reports whether the body can be given once more. It takes it away from the attempt before, which may still hold
 // it: an http.RoundTripper may close a body after it has returned.
 func (p *replay) again() bool {
-	if p.body == http.NoBody || p.kept != nil {
+	if p == nil || p.kept != nil {
 		return true
 	}
 	p.mu.Lock()
@@ -83,6 +79,9 @@ func (p *replay) again() bool {
 
 // broken returns why the client's body could not be read: then the client is to blame for what became of the attempt.
 func (p *replay) broken() error {
+	if p == nil {
+		return nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.err == nil {

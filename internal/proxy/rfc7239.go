@@ -13,8 +13,8 @@ type hopElement struct {
 	proto  string
 }
 
-// addForwarded adds our element to Forwarded: who is connected to us, what for, and how.
-func addForwarded(h http.Header, hop netip.Addr, host, scheme string) {
+// addForwarded returns Forwarded with our element: who is connected to us, what for, and how.
+func addForwarded(prior []string, hop netip.Addr, host, scheme string) string {
 	element := "for=unknown"
 	switch {
 	case hop.Is6():
@@ -23,7 +23,7 @@ func addForwarded(h http.Header, hop netip.Addr, host, scheme string) {
 		element = "for=" + hop.String()
 	}
 	element += ";host=" + quoted(host) + ";proto=" + scheme
-	h["Forwarded"] = []string{strings.Join(slices.Concat(h["Forwarded"], []string{element}), ", ")}
+	return strings.Join(slices.Concat(prior, []string{element}), ", ")
 }
 
 // quoted is a host as the value of a parameter: a port, or an address of IPv6, is no token.

@@ -10,39 +10,48 @@ import (
 	"github.com/fairlead/fairlead/internal/route"
 )
 
-// clients returns the handler of an entry point that clients reach.
+// clientHandler is the handler of an entry point that clients reach.
+type clientHandler struct {
+	*Proxy
+	entryPoint EntryPoint
+	trusted    trust
+}
+
 func (p *Proxy) clients(e EntryPoint) http.Handler {
-	trusted := trust{everyone: e.TrustAll, ranges: e.Trusted, forwarded: e.Forwarded}
-	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
-		x, r := newExchange(w, in, &e, p.log)
-		defer p.finish(x)
-		removeLinkFields(r.Header)
-		removeHopByHop(r.Header) // first: a client must not name the fields that are set below (RFC 9110 §7.6.1)
-		if !admit(x, r) || isFinal(x, r) {
-			return
-		}
-		x.client = trusted.resolveClient(r)
-		x.ClientAddr = r.RemoteAddr
-		g := p.generation.Load()
-		if g == nil {
-			x.refuse(http.StatusServiceUnavailable, reasonNotReady)
-			return
-		}
-		rule, ok := g.table.Match(&route.Request{
-			EntryPoint: e.Name, Default: e.Default, TLS: isTLS(r), Method: r.Method, Host: hostname(r), Path: r.URL.Path,
-			Header: r.Header, RawQuery: r.URL.RawQuery, ClientIP: x.client,
-		})
-		switch {
-		case ok:
-			g.serve(x, r, rule)
-		case asksServer(r):
-			options(x)
-		case !g.whole: // the route may be one that is not known yet
-			x.refuse(http.StatusServiceUnavailable, reasonNotReady)
-		default:
-			x.refuse(http.StatusNotFound, reasonNoRoute)
-		}
+	return &clientHandler{p, e, trust{everyone: e.TrustAll, ranges: e.Trusted, forwarded: e.Forwarded}}
+}
+
+func (f *clientHandler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
+	e := &f.entryPoint
+	x := f.exchanges.take(e, f.log)
+	r := x.begin(w, in)
+	defer f.finish(x)
+	removeLinkFields(r.Header)
+	removeHopByHop(r.Header) // first: a client must not name the fields that are set below (RFC 9110 §7.6.1)
+	if !admit(x, r) || isFinal(x, r) {
+		return
+	}
+	x.client = f.trusted.resolveClient(r)
+	x.ClientAddr = r.RemoteAddr
+	g := f.generation.Load()
+	if g == nil {
+		x.refuse(http.StatusServiceUnavailable, reasonNotReady)
+		return
+	}
+	rule, ok := g.table.Match(&route.Request{
+		EntryPoint: e.Name, Default: e.Default, TLS: isTLS(r), Method: r.Method, Host: hostname(r.Host), Path: r.URL.Path,
+		Header: r.Header, RawQuery: r.URL.RawQuery, ClientIP: x.client,
 	})
+	switch {
+	case ok:
+		g.serve(x, r, rule)
+	case asksServer(r):
+		options(x)
+	case !g.whole: // the route may be one that is not known yet
+		x.refuse(http.StatusServiceUnavailable, reasonNotReady)
+	default:
+		x.refuse(http.StatusNotFound, reasonNoRoute)
+	}
 }
 
 // serve lets a rule's action answer.
@@ -130,4 +139,5 @@ func (p *Proxy) finish(x *exchange) {
 	for _, o := range p.options.Observers {
 		o.Served(&x.Exchange)
 	}
+	p.exchanges.give(x)
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // Via is how an entry point signs what it passes on (RFC 9110 §7.6.3).
@@ -33,16 +35,23 @@ func (v Via) loops(h http.Header) bool {
 	return passes >= maxPasses
 }
 
-// sign adds by which protocol a message came, and to whom.
-func (v Via) sign(h http.Header, major, minor int) {
+// field adds Via, which says by which protocol a message came, and to whom.
+func (v Via) field(set []wire.Field, prior []string, major, minor int) []wire.Field {
 	if v.Name == "" {
-		return
+		return set
 	}
 	entry := v.entry(major, minor)
-	if prior := h["Via"]; len(prior) > 0 {
+	if len(prior) > 0 {
 		entry = strings.Join(slices.Concat(prior, []string{entry}), ", ")
 	}
-	h["Via"] = []string{entry}
+	return append(set, wire.Field{Key: "Via", Value: entry})
+}
+
+// sign adds Via to the fields of a message.
+func (v Via) sign(h http.Header, major, minor int) {
+	for _, f := range v.field(nil, h["Via"], major, minor) {
+		h[f.Key] = []string{f.Value}
+	}
 }
 
 func (v Via) entry(major, minor int) string {

@@ -65,8 +65,10 @@ func (p *predicate) holds(q *Request) bool {
 	case model.Method:
 		return q.Method == p.value
 	case model.Header:
+		q.HeaderAsked = true
 		return slices.Contains(q.Header[p.key], p.value)
 	case model.HeaderRegexp:
+		q.HeaderAsked = true
 		return slices.ContainsFunc(q.Header[p.key], p.re.MatchString)
 	case model.Query, model.QueryRegexp:
 		return p.queryHolds(q.RawQuery)

@@ -15,8 +15,9 @@ type writer struct {
 	pool   *buffers
 	buf    *buffer // nil: nothing is buffered
 	n      int
-	err    error // the first one; nothing is written after it
-	joined bool  // dst writes several pieces at once
+	err    error   // the first one; nothing is written after it
+	joined bool    // dst writes several pieces at once
+	socket *socket // dst, where it is plain TCP; nil elsewhere
 
 	pieces net.Buffers // of a joined write, and
 	three  [3][]byte   // where they lie
@@ -24,8 +25,10 @@ type writer struct {
 
 func (w *writer) reset(dst io.Writer, pool *buffers) {
 	w.release()
-	_, joined := dst.(*net.TCPConn)
-	*w = writer{dst: dst, pool: pool, joined: joined}
+	*w = writer{dst: dst, pool: pool}
+	if tcp, ok := dst.(*net.TCPConn); ok {
+		w.joined, w.socket = true, newSocket(tcp)
+	}
 }
 
 // release drops what is buffered and gives the buffer back.
@@ -123,7 +126,11 @@ func (w *writer) join(p, tail []byte) (int, error) {
 
 // flush writes what is buffered.
 func (w *writer) flush() error {
-	if w.n > 0 && w.err == nil {
+	switch {
+	case w.n == 0 || w.err != nil:
+	case w.socket != nil:
+		_, w.err = w.socket.Write(w.buf.b[:w.n])
+	default:
 		_, w.err = w.dst.Write(w.buf.b[:w.n])
 	}
 	w.release()

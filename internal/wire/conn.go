@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"runtime/debug"
 	"strconv"
@@ -34,6 +35,7 @@ type conn struct {
 	net    net.Conn
 	tls    *tls.ConnectionState // nil: plain
 	remote string
+	client netip.AddrPort  // remote, if it is one
 	raw    syscall.RawConn // to see that the client has gone; nil: we cannot
 	state  atomic.Int32
 
@@ -51,6 +53,7 @@ type conn struct {
 
 func newConn(s *Server, accepted net.Conn) *conn {
 	c := &conn{server: s, net: accepted, remote: accepted.RemoteAddr().String()}
+	c.client, _ = netip.ParseAddrPort(c.remote)
 	c.reading.set, c.writing.set = accepted.SetReadDeadline, accepted.SetWriteDeadline
 	c.in.reset(c, &s.buffers)
 	c.out.reset(bare(accepted), &s.buffers)
@@ -280,7 +283,7 @@ func (c *conn) serveRequest() next {
 }
 
 // call runs the handler. It reports whether it returned; otherwise it panicked, and the connection is to be cut.
-func (e *exchange) call(h http.Handler) (returned bool) {
+func (e *Exchange) call(h http.Handler) (returned bool) {
 	defer func() {
 		e.context.end()
 		e.conn.watched.Store(nil)
@@ -293,6 +296,15 @@ func (e *exchange) call(h http.Handler) (returned bool) {
 				"stack", string(debug.Stack()))
 		}
 	}()
+	if e.raw {
+		if e.conn.server.raw.ServeRaw(e) {
+			return true
+		}
+		if err := e.fill(); err != nil {
+			return false // plain saw to it that there is none
+		}
+		e.raw = false
+	}
 	h.ServeHTTP(&e.response, e.request)
 	return true
 }

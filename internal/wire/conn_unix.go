@@ -4,8 +4,6 @@ package wire
 
 import "syscall"
 
-func readNow(fd uintptr, p []byte) (int, error) { return syscall.Read(int(fd), p) }
-
 // hungUp reports whether the other side has ended the connection and nothing is left to be read from it.
 func hungUp(fd uintptr) bool {
 	var one [1]byte

@@ -5,6 +5,12 @@
 //	                 └▶ bodyReader ───────────────▶│◀─────── bodyReader ◀─ head ◀─ reader ◀─┘
 //	client ◀─────── writer ◀──── http.ResponseWriter
 //
+// Who forwards can do with less: a RawHandler gets the Exchange before an http.Request is made of it, Transport.Send
+// takes an Exchange or a Request, and Exchange.Relay sends the Answer's head as it came:
+//
+//	client ─▶ Exchange ─▶ RawHandler ─▶ Outgoing ─▶ Transport.Send ─▶ service
+//	client ◀──────────── Exchange.Relay ◀─ Answer ◀──────────┘
+//
 // One goroutine serves a connection: it waits until there is something to read, takes a buffer, parses, calls the
 // handler, writes, and gives everything back. A connection that waits has no buffer. Buffers, requests, headers and
 // response writers are used again.

@@ -85,6 +85,7 @@ type seen struct {
 	coding, length      string // the values of Transfer-Encoding and Content-Length
 	connClose, connKeep bool
 	trailer             bool
+	unusual             bool // something is said about the connection besides close and keep-alive
 }
 
 // reset forgets the message. Strings that were handed out stay what they are.
@@ -207,11 +208,14 @@ func (h *head) note(f field) {
 	case "Connection":
 		h.seen.connClose = h.seen.connClose || hasToken(f.value, "close")
 		h.seen.connKeep = h.seen.connKeep || hasToken(f.value, "keep-alive")
+		h.seen.unusual = h.seen.unusual || !equalFold(f.value, "close") && !equalFold(f.value, "keep-alive")
 	case "Expect":
 		h.seen.expect++
 		h.expect = f.value
 	case "Trailer":
 		h.seen.trailer = true
+	case "Te", "Upgrade":
+		h.seen.unusual = true
 	}
 }
 

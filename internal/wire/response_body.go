@@ -18,7 +18,7 @@ const (
 // answerBody reads the body of an answer from its connection. When the body has been read to its end, the connection is
 // back in its pool before the caller knows. Close may be called while Read waits.
 type answerBody struct {
-	answer *answer
+	answer *Answer
 	own    reader // of a body that came with the head: it needs no connection any more
 	read   bodyReader
 
@@ -38,6 +38,28 @@ func (b *answerBody) detach() {
 	b.own, c.read.buf, c.read.r, c.read.w = c.read, nil, 0, 0
 	b.read.in, b.c = &b.own, nil
 	c.end(true)
+}
+
+// arrived reports whether all of a body with a length is in the connection's buffer, and the request went out.
+func (b *answerBody) arrived() bool {
+	return b.read.state == bodyFixed && int64(len(b.c.read.buffered())) == b.read.left &&
+		(b.c.sender == nil || b.c.sender.finishing.Load())
+}
+
+// settle reads a body with a length into the connection's buffer, and gives the connection back.
+func (b *answerBody) settle() error {
+	if b.c == nil {
+		return nil
+	}
+	for int64(len(b.c.read.buffered())) < b.read.left {
+		if err := b.c.read.fill(); err != nil {
+			return b.leave(unexpected(err))
+		}
+	}
+	if int64(len(b.c.read.buffered())) == b.read.left { // otherwise something came that nobody asked for
+		b.detach()
+	}
+	return nil
 }
 
 // enter is called before reading.
@@ -129,6 +151,21 @@ func (b *answerBody) Close() error {
 	return nil
 }
 
+// Settled reports whether all of the body is there, so that reading it waits for nobody.
+func (b *lengthBody) Settled() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.c == nil
+}
+
+// end closes the body, and reports whether nobody uses it any more.
+func (b *answerBody) end() bool {
+	b.mu.Lock()
+	reading := b.reading
+	b.mu.Unlock()
+	return b.Close() == nil && !reading
+}
+
 // drain reads what is left of the body, if that is little, and reports whether it is at its end.
 func (b *answerBody) drain() bool {
 	c := b.c
@@ -199,15 +236,15 @@ func (b *lengthBody) writeTo(w io.Writer) (int64, error) {
 }
 
 // takeTrailer adds what came after the last chunk.
-func (a *answer) takeTrailer(fields http.Header) {
+func (a *Answer) takeTrailer(fields http.Header) {
 	if len(fields) == 0 {
 		return
 	}
-	if a.Trailer == nil {
-		a.Trailer = make(http.Header, len(fields))
+	if a.response.Trailer == nil {
+		a.response.Trailer = make(http.Header, len(fields))
 	}
 	for name, values := range fields {
-		a.Trailer[name] = values
+		a.response.Trailer[name] = values
 	}
 }
 

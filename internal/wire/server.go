@@ -46,9 +46,10 @@ type Server struct {
 	// Poison spoils what a handler had, once it has returned, and never uses it again. It is for tests.
 	Poison bool
 
+	raw       RawHandler  // Handler, if it is one
 	standard  http.Server // for http.ServerContextKey
 	buffers   buffers
-	exchanges sync.Pool // of *exchange
+	exchanges sync.Pool // of *Exchange
 	watcher   watcher
 	date      atomic.Pointer[date]
 	closing   atomic.Bool
@@ -113,6 +114,7 @@ func (s *Server) open(l net.Listener) bool {
 	}
 	if s.listeners == nil {
 		s.buffers.poison, s.buffers.count = s.Poison, s.Poison
+		s.raw, _ = s.Handler.(RawHandler)
 		s.listeners = make(map[net.Listener]struct{})
 		s.conns = make(map[*conn]struct{})
 		s.empty = make(chan struct{})

@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// exchange is a request and its answer: what a connection takes when a request comes, and gives back after it.
-type exchange struct {
+// Exchange is a request and its answer: what a connection takes when a request comes, and gives back after it. Handlers
+// see it as http.Request and http.ResponseWriter; a [RawHandler] sees it before those are made.
+type Exchange struct {
 	conn     *conn
 	head     head
 	request  *http.Request
@@ -18,32 +19,34 @@ type exchange struct {
 	header   http.Header // of the request
 	url      url.URL
 	codings  [1]string // what the request's TransferEncoding lies in
+	began    time.Time
+	raw      bool // no http.Request was made yet
 	body     requestBody
 	response response
 }
 
-func newExchange() *exchange {
-	e := &exchange{request: new(http.Request), header: make(http.Header)}
+func newExchange() *Exchange {
+	e := &Exchange{request: new(http.Request), header: make(http.Header)}
 	e.renewContext()
 	e.body.exchange, e.response.exchange = e, e
 	e.response.header = make(http.Header)
 	return e
 }
 
-func (e *exchange) renewContext() {
+func (e *Exchange) renewContext() {
 	e.context = new(requestContext)
 	e.blank = new(http.Request).WithContext(e.context)
 }
 
-func (s *Server) takeExchange() *exchange {
-	if e, ok := s.exchanges.Get().(*exchange); ok {
+func (s *Server) takeExchange() *Exchange {
+	if e, ok := s.exchanges.Get().(*Exchange); ok {
 		return e
 	}
 	return newExchange()
 }
 
 // giveExchange takes back what a handler had.
-func (s *Server) giveExchange(e *exchange) {
+func (s *Server) giveExchange(e *Exchange) {
 	e.response.release()
 	if s.Poison {
 		e.poison()
@@ -63,7 +66,7 @@ func (s *Server) giveExchange(e *exchange) {
 }
 
 // poison makes every use of what was kept visible: values are wrong, and what can fail fails.
-func (e *exchange) poison() {
+func (e *Exchange) poison() {
 	const spoilt = "kept after the handler returned"
 	clear(e.header)
 	e.header["Poison"] = []string{spoilt}
@@ -78,7 +81,7 @@ func (e *exchange) poison() {
 }
 
 // read reads the head of a request and makes a request of it.
-func (e *exchange) read(now time.Time) error {
+func (e *Exchange) read(now time.Time) error {
 	c := e.conn
 	l := c.server.limits()
 	c.reading.after(now, c.server.headerTimeout())
@@ -95,9 +98,12 @@ func (e *exchange) read(now time.Time) error {
 	c.in.discard(len(raw))
 	c.reading.after(now, c.server.ReadTimeout)
 	e.context.conn = c
-	if err := e.fill(); err != nil {
-		return err
+	if e.raw = c.server.raw != nil && e.plain(); !e.raw {
+		if err := e.fill(); err != nil {
+			return err
+		}
 	}
+	e.began = now
 	e.body.start(l)
 	return e.response.start()
 }
@@ -116,7 +122,7 @@ func skipEmptyLine(in *reader) error {
 }
 
 // fill makes the http.Request, as http.ReadRequest would.
-func (e *exchange) fill() error {
+func (e *Exchange) fill() error {
 	h, r := &e.head, e.request
 	*r = *e.blank
 	h.header(e.header)
@@ -141,7 +147,7 @@ func (e *exchange) fill() error {
 }
 
 // parseTarget sets the request's URL, and its Host if the target has one (RFC 9112 §3.2.2).
-func (e *exchange) parseTarget() error {
+func (e *Exchange) parseTarget() error {
 	r := e.request
 	r.URL = &e.url
 	path, query, asked := strings.Cut(r.RequestURI, "?")
@@ -183,7 +189,7 @@ func isPlainPath(path string) bool {
 }
 
 // declareTrailer moves the names of Trailer into the request's Trailer, without values yet.
-func (e *exchange) declareTrailer() error {
+func (e *Exchange) declareTrailer() error {
 	if !e.head.seen.trailer {
 		return nil
 	}
@@ -212,7 +218,7 @@ func (e *exchange) declareTrailer() error {
 }
 
 // expectsContinue reports whether the client waits for our leave to send the body (RFC 9110 §10.1.1).
-func (e *exchange) expectsContinue() bool {
+func (e *Exchange) expectsContinue() bool {
 	return e.head.minor >= 1 && e.head.length != 0 && hasToken(e.head.expect, "100-continue")
 }
 

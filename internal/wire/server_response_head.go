@@ -7,11 +7,19 @@ import (
 	"time"
 )
 
-// writeFields writes the header's fields that keep allows, in the order of their names.
+// writeFields writes the header's fields that keep allows: those that came from a service in its order and spelling,
+// others in the order of their names.
 func (w *response) writeFields(keep func(key string) bool) {
+	if w.like != nil {
+		for f, value := range w.like.like(w.header) {
+			if keep(f.key) {
+				w.writeField(f.name, value)
+			}
+		}
+	}
 	w.names = w.names[:0]
 	for key := range w.header {
-		if keep(key) && isName(key) {
+		if keep(key) && isName(key) && (w.like == nil || !w.like.has(key)) {
 			w.names = append(w.names, key)
 		}
 	}

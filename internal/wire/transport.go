@@ -34,6 +34,8 @@ type TransportOptions struct {
 	ContinueTimeout time.Duration
 	// HeadBytes and HeadFields bound the head of an answer, and its trailer. 0: 256 KiB, 1000 fields.
 	HeadBytes, HeadFields int
+	// Poison spoils answers that were closed, and never uses them again. It is for tests.
+	Poison bool
 }
 
 // Transport is an http.RoundTripper that speaks HTTP/1.1, in the goroutine of its caller. Its connections live as
@@ -51,12 +53,13 @@ type TransportOptions struct {
 // A body of an answer that has a length is an io.WriterTo, which lets the kernel move it from one TCP connection to
 // another; after 101 it is an io.ReadWriteCloser.
 type Transport struct {
-	o       TransportOptions
-	limits  limits
-	pools   *pools
-	buffers buffers
-	heads   sync.Pool // of *head
-	out     sync.Pool // of *outgoing
+	o        TransportOptions
+	limits   limits
+	pools    *pools
+	buffers  buffers
+	heads    sync.Pool // of *head
+	messages sync.Pool // of *message
+	answers  sync.Pool // of *Answer
 }
 
 // NewTransport returns a Transport without connections.
@@ -77,6 +80,19 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.roundTrip(r, t.o.TLS)
 }
 
+// Send is RoundTrip for those who give the answer back, by closing it. Nothing of out may change until Send returns.
+func (t *Transport) Send(out *Outgoing) (*Answer, error) {
+	m := t.message()
+	defer t.forget(m)
+	m.Outgoing = out
+	a := t.takeAnswer()
+	if err := m.send(t.o.TLS, a); err != nil {
+		t.giveAnswer(a)
+		return nil, err
+	}
+	return a, nil
+}
+
 // CloseIdleConnections closes the connections that no request uses.
 func (t *Transport) CloseIdleConnections() { t.pools.closeIdle() }
 
@@ -92,9 +108,43 @@ type as struct {
 func (a as) RoundTrip(r *http.Request) (*http.Response, error) { return a.t.roundTrip(r, a.identity) }
 
 func (t *Transport) roundTrip(r *http.Request, identity *tls.Config) (*http.Response, error) {
-	ctx := r.Context()
-	o := t.outgoing(r)
-	defer t.forget(o)
+	m := t.message()
+	defer t.forget(m)
+	m.own.from(r)
+	m.Outgoing, m.trace = &m.own, httptrace.ContextClientTrace(r.Context())
+	if err := checkRequest(r); err != nil {
+		if r.Body != nil {
+			_ = r.Body.Close()
+		}
+		return nil, err
+	}
+	a := &Answer{t: t}
+	if err := m.send(identity, a); err != nil {
+		return nil, err
+	}
+	response := a.Response()
+	response.Request = r
+	a.forgetHead()
+	return response, nil
+}
+
+// checkRequest refuses what only a request of net/http's can have wrong.
+func checkRequest(r *http.Request) error {
+	switch {
+	case r.URL == nil || r.URL.Host == "":
+		return fmt.Errorf("the request has no host")
+	case r.URL.Scheme != "http" && r.URL.Scheme != "https":
+		return fmt.Errorf("the scheme %q is not spoken", r.URL.Scheme)
+	case r.Body == nil && r.ContentLength > 0:
+		return fmt.Errorf("the request has a length, %d, and no body", r.ContentLength)
+	}
+	return nil
+}
+
+// send fills a with the answer.
+func (o *message) send(identity *tls.Config, a *Answer) error {
+	ctx, t := o.Context, o.t
+	o.body = o.Body
 	err := ctx.Err()
 	if err != nil {
 		err = context.Cause(ctx)
@@ -103,26 +153,30 @@ func (t *Transport) roundTrip(r *http.Request, identity *tls.Config) (*http.Resp
 	}
 	if err != nil {
 		o.closeBody()
-		return nil, err
+		return err
 	}
-	key := poolKey{secure: r.URL.Scheme == "https", host: r.URL.Host}
+	key := poolKey{secure: o.Secure, host: o.Address}
 	if key.secure {
 		key.identity = identity
 	}
+	var until time.Time
+	if o.HeadTimeout > 0 {
+		until = time.Now().Add(o.HeadTimeout)
+	}
 	for again := false; ; {
-		c, err := t.connection(ctx, key, again)
+		c, err := t.connection(ctx, until, key, again)
 		if err != nil {
 			o.closeBody()
-			return nil, err
+			return err
 		}
-		answer, err := c.exchange(o)
+		err = c.exchange(o, until, a)
 		switch {
 		case err == nil:
-			return answer, nil
+			return nil
 		case ctx.Err() == nil && o.spoiled: // the next in the pool may be better
 		case again || !o.stale || ctx.Err() != nil || !o.rewind():
 			o.closeBody()
-			return nil, err
+			return err
 		default:
 			again = true
 		}
@@ -130,7 +184,7 @@ func (t *Transport) roundTrip(r *http.Request, identity *tls.Config) (*http.Resp
 }
 
 // connection returns an idle connection or, if there is none or fresh asks for it, a new one.
-func (t *Transport) connection(ctx context.Context, key poolKey, fresh bool) (*serviceConn, error) {
+func (t *Transport) connection(ctx context.Context, until time.Time, key poolKey, fresh bool) (*serviceConn, error) {
 	c, in, err := t.pools.acquire(ctx, key, fresh)
 	if err != nil {
 		return nil, err
@@ -138,6 +192,11 @@ func (t *Transport) connection(ctx context.Context, key poolKey, fresh bool) (*s
 	if c != nil {
 		c.reused = true
 		return c, nil
+	}
+	if !until.IsZero() {
+		limited, cancel := context.WithDeadlineCause(ctx, until, ErrHeadTimeout)
+		defer cancel()
+		ctx = limited
 	}
 	if c, err = t.connect(ctx, key, in); err != nil {
 		in.gone()
@@ -149,23 +208,23 @@ func (t *Transport) connection(ctx context.Context, key poolKey, fresh bool) (*s
 	return c, nil
 }
 
-// outgoing returns the workplace for a request.
-func (t *Transport) outgoing(r *http.Request) *outgoing {
-	o, ok := t.out.Get().(*outgoing)
+// message returns the workplace for a request.
+func (t *Transport) message() *message {
+	m, ok := t.messages.Get().(*message)
 	if !ok {
-		o = new(outgoing)
+		m = new(message)
 	}
-	o.t, o.r, o.body, o.trace = t, r, r.Body, httptrace.ContextClientTrace(r.Context())
-	return o
+	m.t = t
+	return m
 }
 
-func (t *Transport) forget(o *outgoing) {
-	if o.buf != nil {
-		t.buffers.give(o.buf)
+func (t *Transport) forget(m *message) {
+	if m.buf != nil {
+		t.buffers.give(m.buf)
 	}
-	clear(o.names)
-	*o = outgoing{names: o.names[:0]}
-	t.out.Put(o)
+	clear(m.names)
+	*m = message{names: m.names[:0]}
+	t.messages.Put(m)
 }
 
 // BodyError is returned where the body of a request could not be read to its end: whoever sends it is to blame, not the

@@ -41,9 +41,9 @@ type sender struct {
 	broken error // what reading the body ended with
 }
 
-func newSender(o *outgoing, c *serviceConn) *sender {
+func newSender(o *message, c *serviceConn) *sender {
 	s := &sender{
-		body: o.body, length: o.length, trailer: o.r.Trailer, buffers: &o.t.buffers, abort: c.abort, trace: o.trace,
+		body: o.body, length: o.length, trailer: o.trailer(), buffers: &o.t.buffers, abort: c.abort, trace: o.trace,
 		done: make(chan struct{}),
 	}
 	s.to.reset(c.nc, s.buffers)

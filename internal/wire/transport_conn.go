@@ -43,17 +43,18 @@ type serviceConn struct {
 	keep    bool    // another request may follow
 }
 
-// begin makes the connection one with an exchange.
-func (c *serviceConn) begin(o *outgoing) {
-	c.ctx = o.r.Context()
+// begin makes the connection one with an exchange, whose answer is to begin until then.
+func (c *serviceConn) begin(o *message, until time.Time) {
+	c.ctx = o.Context
 	c.sender, c.waiting, c.keep = nil, o.expect, false
 	c.read.reset(c.nc, &c.t.buffers)
-	c.watch.begin(c.ctx)
+	c.watch.begin(c.ctx, until)
 	o.stale, o.spoiled = false, false
 }
 
 // announce tells that something of the request may reach the service from now on.
-func (c *serviceConn) announce(o *outgoing) {
+func (c *serviceConn) announce(o *message) {
+	o.Touched = true
 	if o.trace != nil && o.trace.GotConn != nil {
 		info := httptrace.GotConnInfo{Conn: c.nc, Reused: c.reused, WasIdle: c.reused}
 		if c.reused {
@@ -64,31 +65,33 @@ func (c *serviceConn) announce(o *outgoing) {
 }
 
 // exchange sends a request and reads the head of the answer. After an error the connection is closed.
-func (c *serviceConn) exchange(o *outgoing) (*http.Response, error) {
-	c.begin(o)
+func (c *serviceConn) exchange(o *message, until time.Time, a *Answer) error {
+	c.begin(o, until)
 	h := c.t.head()
-	defer c.t.forgetHead(h)
 	written, err := c.write(o)
 	if err == nil {
 		err = c.readHead(o, h)
 	}
 	if err == nil {
+		c.watch.answered()
 		if h.status == http.StatusSwitchingProtocols {
-			return c.upgrade(o, h)
+			return a.switchProtocol(c, o, h)
 		}
-		return c.answer(o, h), nil
+		a.begin(c, o, h)
+		return nil
 	}
 	cause := c.explain(err)
 	nothingCame := len(c.read.buffered()) == 0 && h.status == 0
 	o.spoiled = err == errSpoiled
-	o.stale = c.reused && nothingCame && (written == 0 || idempotent(o.r.Method)) && !isProtocolError(err) &&
-		(c.sender == nil || c.sender.bodyError() == nil)
+	o.stale = c.reused && nothingCame && (written == 0 || idempotent(o.method())) && !isProtocolError(err) &&
+		(c.sender == nil || c.sender.bodyError() == nil) && !errors.Is(cause, ErrHeadTimeout)
 	c.discard()
-	return nil, cause
+	c.t.forgetHead(h)
+	return cause
 }
 
 // write sends the request, or its head while a goroutine sends the body. It returns how much of o.b was sent.
-func (c *serviceConn) write(o *outgoing) (int, error) {
+func (c *serviceConn) write(o *message) (int, error) {
 	written := 0
 	if c.turn.visit != nil && !o.stream {
 		err := c.turn.take(o)
@@ -140,6 +143,9 @@ func (c *serviceConn) explain(err error) error {
 	if cause := context.Cause(c.ctx); cause != nil {
 		return cause
 	}
+	if c.watch.late() {
+		return ErrHeadTimeout
+	}
 	if c.sender != nil {
 		if broken := c.sender.bodyError(); broken != nil {
 			return broken
@@ -152,14 +158,14 @@ func (c *serviceConn) explain(err error) error {
 }
 
 // send starts to send the body behind the head.
-func (c *serviceConn) send(o *outgoing) {
+func (c *serviceConn) send(o *message) {
 	c.sender = newSender(o, c)
 	o.body = nil // the sender closes it
 	go c.sender.run()
 }
 
 // readHead reads heads until one is final, and passes on the others.
-func (c *serviceConn) readHead(o *outgoing, h *head) error {
+func (c *serviceConn) readHead(o *message, h *head) error {
 	if c.waiting {
 		_ = c.nc.SetReadDeadline(time.Now().Add(c.t.o.ContinueTimeout))
 	}
@@ -179,7 +185,7 @@ func (c *serviceConn) readHead(o *outgoing, h *head) error {
 		if interim == 0 && o.trace != nil && o.trace.GotFirstResponseByte != nil {
 			o.trace.GotFirstResponseByte()
 		}
-		if err := h.parseResponse(raw, o.r.Method, c.t.limits); err != nil {
+		if err := h.parseResponse(raw, o.method(), c.t.limits); err != nil {
 			return err
 		}
 		c.read.discard(len(raw))
@@ -202,25 +208,31 @@ func (c *serviceConn) readHead(o *outgoing, h *head) error {
 }
 
 // proceed sends the body that waited for 100 (Continue).
-func (c *serviceConn) proceed(o *outgoing) {
+func (c *serviceConn) proceed(o *message) {
 	c.waiting = false
 	_ = c.nc.SetReadDeadline(time.Time{})
 	c.send(o)
 }
 
 // interim passes an informational answer on, and forgets it.
-func (c *serviceConn) interim(o *outgoing, h *head) error {
+func (c *serviceConn) interim(o *message, h *head) error {
 	if h.status == http.StatusContinue && c.waiting {
 		c.proceed(o)
 	}
-	var err error
+	tell := o.Interim
 	if o.trace != nil && o.trace.Got1xxResponse != nil {
+		tell = func(status int, fields http.Header) error {
+			return o.trace.Got1xxResponse(status, textproto.MIMEHeader(fields))
+		}
+	}
+	var err error
+	if tell != nil {
 		fields := make(http.Header, len(h.fields))
 		h.values = nil // they may be kept
 		h.header(fields)
-		h.values = nil
-		err = o.trace.Got1xxResponse(h.status, textproto.MIMEHeader(fields))
+		err = tell(h.status, fields)
 	}
+	h.values = nil
 	h.reset()
 	h.status = http.StatusContinue // something came
 	return err

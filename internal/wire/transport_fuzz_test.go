@@ -25,8 +25,10 @@ func FuzzRequestWriter(f *testing.F) {
 			Method: method, URL: &url.URL{Scheme: "http", Host: host, Path: path, RawPath: path, RawQuery: query},
 			Header: http.Header{name: {value}, name2: {value2}}, Body: io.NopCloser(strings.NewReader("body")), ContentLength: 4,
 		}
-		o := rt.outgoing(r.WithContext(context.Background()))
+		o := rt.message()
 		defer rt.forget(o)
+		o.own.from(r.WithContext(context.Background()))
+		o.Outgoing, o.body = &o.own, o.own.Body
 		if o.prepare() != nil {
 			return
 		}

@@ -6,11 +6,22 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 )
 
 // errSpoiled is for an idle connection that was closed, or on which something came that nobody asked for. Nothing of a
 // request was written to it.
 var errSpoiled = errors.New("the idle connection was closed or spoiled")
+
+// lookAfter is how long a connection must have been idle to be looked at before it is used again. What comes in less
+// time a look would mostly miss, too, and each is a system call.
+const lookAfter = 100 * time.Microsecond
+
+// needsLook reports whether a look may find that the connection was closed or spoiled. A request that cannot be sent
+// again is worth one in any case.
+func (c *serviceConn) needsLook(o *message) bool {
+	return time.Since(c.idleSince) > lookAfter || !idempotent(o.method())
+}
 
 // turn sends a request on a plain TCP connection and reads the first bytes of the answer in one visit to the
 // poller: look whether the connection is silent, write, wait until there is something to read, read. As the look
@@ -20,7 +31,7 @@ type turn struct {
 	c     *serviceConn
 	visit func(fd uintptr) bool // made once: it would be an allocation each time. Nil: not possible on this connection
 
-	o       *outgoing
+	o       *message
 	written int
 	all     bool // the request is written
 	err     error
@@ -34,7 +45,7 @@ func (t *turn) init(c *serviceConn) {
 
 // take makes the turn. If all is not written after it and there is no error, the connection could not take more at
 // once.
-func (t *turn) take(o *outgoing) error {
+func (t *turn) take(o *message) error {
 	t.o, t.written, t.all, t.err = o, 0, false, nil
 	err := t.c.quiet.raw.Read(t.visit)
 	if t.o = nil; err == nil {
@@ -47,7 +58,7 @@ func (t *turn) take(o *outgoing) error {
 func (t *turn) step(fd uintptr) bool {
 	c := t.c
 	if !t.all {
-		if c.reused && !t.silent(fd) {
+		if c.reused && c.needsLook(t.o) && !t.silent(fd) {
 			t.err = errSpoiled
 			return true
 		}

@@ -11,22 +11,24 @@ import (
 // watcher of the client).
 const watchAfter = 5 * time.Millisecond
 
-// watch cuts a connection when the context of its exchange is done.
+// watch cuts a connection when the context of its exchange is done, or the answer does not begin in time.
 type watch struct {
 	abort func()
 	timer *time.Timer // made with the first exchange
 
-	mu   sync.Mutex
-	ctx  context.Context // nil: no exchange
-	stop func() bool     // nil: nobody waits for ctx
+	mu     sync.Mutex
+	ctx    context.Context // nil: no exchange
+	stop   func() bool     // nil: nobody waits for ctx
+	until  time.Time       // the answer is to begin; zero: it has, or there is no limit
+	missed bool            // it did not
 }
 
-func (w *watch) begin(ctx context.Context) {
+func (w *watch) begin(ctx context.Context, until time.Time) {
 	w.mu.Lock()
-	w.ctx = ctx
-	w.mu.Unlock()
+	defer w.mu.Unlock()
+	w.ctx, w.until, w.missed = ctx, until, false
 	switch {
-	case ctx == context.Background():
+	case ctx == context.Background() && until.IsZero():
 	case w.timer == nil:
 		w.timer = time.AfterFunc(watchAfter, w.arm)
 	default:
@@ -38,9 +40,35 @@ func (w *watch) begin(ctx context.Context) {
 func (w *watch) arm() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.ctx != nil && w.stop == nil && w.ctx.Done() != nil {
+	if w.ctx == nil {
+		return
+	}
+	if w.stop == nil && w.ctx.Done() != nil {
 		w.stop = context.AfterFunc(w.ctx, w.abort)
 	}
+	if w.until.IsZero() {
+		return
+	}
+	if left := time.Until(w.until); left > 0 {
+		w.timer.Reset(left)
+		return
+	}
+	w.missed = true
+	w.abort()
+}
+
+// answered ends the limit for the answer's beginning.
+func (w *watch) answered() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.until = time.Time{}
+}
+
+// late reports whether the connection was cut because the answer did not begin in time.
+func (w *watch) late() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.missed
 }
 
 // end reports whether the connection was left alone.
@@ -51,6 +79,6 @@ func (w *watch) end() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	stop := w.stop
-	w.ctx, w.stop = nil, nil
-	return stop == nil || stop()
+	w.ctx, w.stop, w.until = nil, nil, time.Time{}
+	return !w.missed && (stop == nil || stop())
 }

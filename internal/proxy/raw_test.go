@@ -1,0 +1,311 @@
+package proxy
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/middleware"
+	"github.com/fairlead/fairlead/internal/model"
+	"github.com/fairlead/fairlead/internal/upstream"
+	"github.com/fairlead/fairlead/internal/wire"
+)
+
+// depths serves the same routes twice: as it is, and with the raw depth out of sight.
+type depths struct {
+	service *scripted
+	raw     *watched
+	ways    map[string]string // address by depth
+}
+
+// watched counts what the raw depth served.
+type watched struct {
+	*clientHandler
+	served int
+}
+
+func (w *watched) ServeRaw(x *wire.Exchange) bool {
+	done := w.clientHandler.ServeRaw(x)
+	if done {
+		w.served++
+	}
+	return done
+}
+
+func newDepths(tb testing.TB, e EntryPoint, change func(*model.Snapshot)) *depths {
+	tb.Helper()
+	d := &depths{service: newScripted(tb), ways: make(map[string]string)}
+	s := to(d.service.addr)
+	if change != nil {
+		change(s)
+	}
+	e.Name, e.Default = "web", true
+	p, err := New(Options{
+		EntryPoints: []EntryPoint{e}, Hosts: upstream.NewHosts(upstream.Options{}),
+		Middlewares: middleware.NewSet(middleware.Options{}), Log: slog.New(slog.DiscardHandler), Poison: true,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	p.Apply(s, true)
+	tb.Cleanup(p.builder.dialer.closeIdle)
+	d.raw = &watched{clientHandler: p.clients(e).(*clientHandler)}
+	d.ways["raw"] = listen(tb, d.raw)
+	d.ways["general"] = listen(tb, http.HandlerFunc(d.raw.ServeHTTP))
+	return d
+}
+
+// listen serves on an address of its own until the test ends. Whatever a handler keeps is spoilt.
+func listen(tb testing.TB, h http.Handler) string {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &wire.Server{Handler: h, Poison: true, Log: slog.New(slog.NewTextHandler(tb.Output(), nil))}
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = s.Serve(l) })
+	tb.Cleanup(func() { _ = s.Close(); serving.Wait() })
+	return l.Addr().String()
+}
+
+// both sends the request through both depths, and returns what the service and the client saw.
+func (d *depths) both(tb testing.TB, request, answer string) (raw, general [2]string) {
+	tb.Helper()
+	return d.through(tb, "raw", request, answer), d.through(tb, "general", request, answer)
+}
+
+var dateLine = regexp.MustCompile(`Date: [^\r]*`)
+
+func (d *depths) through(tb testing.TB, depth, request, answer string) [2]string {
+	tb.Helper()
+	d.service.set(answer)
+	conn, err := net.Dial("tcp", d.ways[depth])
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer conn.Close()
+	_, _ = io.WriteString(conn, request)
+	// Who ends its side before the answer has begun is taken for gone, so that must not come first.
+	got := make([]byte, 1)
+	_ = conn.SetDeadline(time.Now().Add(time.Second))
+	n, _ := io.ReadFull(conn, got)
+	_ = conn.(*net.TCPConn).CloseWrite()
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	rest, _ := io.ReadAll(conn)
+	got = append(got[:n], rest...)
+	return [2]string{d.service.take(), dateLine.ReplaceAllString(string(got), "Date: now")}
+}
+
+// scripted is a service that records what comes, and answers each request with the same bytes.
+type scripted struct {
+	addr   string
+	mu     sync.Mutex
+	answer string
+	got    bytes.Buffer
+}
+
+func newScripted(tb testing.TB) *scripted {
+	tb.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	s := &scripted{addr: l.Addr().String()}
+	var all sync.WaitGroup
+	all.Go(func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			all.Go(func() { s.talk(conn) })
+		}
+	})
+	tb.Cleanup(func() { _ = l.Close(); all.Wait() })
+	return s
+}
+
+// talk takes an empty line, and the body that the head declares, for the end of a request.
+func (s *scripted) talk(conn net.Conn) {
+	defer conn.Close()
+	in := make([]byte, 64<<10)
+	var text []byte
+	for {
+		n, err := conn.Read(in)
+		if text = append(text, in[:n]...); err != nil {
+			return
+		}
+		head, body, whole := bytes.Cut(text, []byte("\r\n\r\n"))
+		chunked := bytes.Contains(head, []byte("chunked")) && !bytes.HasSuffix(body, []byte("0\r\n\r\n"))
+		if !whole || chunked || len(body) < declared(string(head)) {
+			continue
+		}
+		s.mu.Lock()
+		s.got.Write(text)
+		answer := s.answer
+		s.mu.Unlock()
+		text = text[:0]
+		if _, err := io.WriteString(conn, answer); err != nil || !strings.Contains(answer, "Content-Length") {
+			return
+		}
+	}
+}
+
+func declared(head string) (n int) {
+	_, rest, _ := strings.Cut(strings.ToLower(head), "content-length: ")
+	for _, c := range rest {
+		if c < '0' || c > '9' {
+			break
+		}
+		n = 10*n + int(c-'0')
+	}
+	return n
+}
+
+func (s *scripted) set(answer string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = answer
+}
+
+func (s *scripted) take() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	defer s.got.Reset()
+	return s.got.String()
+}
+
+const plainAnswer = "HTTP/1.1 200 OK\r\nserver: s\r\nDate: x\r\nX-b: 2\r\nX-A: 1\r\nx-b: 3\r\n" +
+	"Content-Length: 2\r\n\r\nok"
+
+// What a service and a client get is the same at both depths, to the byte.
+func TestDepths(t *testing.T) {
+	const host = "Host: a.example\r\n"
+	large := strings.Repeat("0123456789abcdef", 5000)
+	for _, c := range []struct {
+		name, request, answer string
+		raw                   bool
+	}{
+		{"plain", "GET /a/b?c=d%20e HTTP/1.1\r\n" + host + "user-agent: x\r\nACCEPT: */*\r\n\r\n", plainAnswer, true},
+		{"order, case, several of one", "GET / HTTP/1.1\r\nb: 1\r\nA: 2\r\n" + host + "B: 3\r\nc: \r\n\r\n",
+			plainAnswer, true},
+		{"a port", "GET / HTTP/1.1\r\nHost: A.example:8080\r\n\r\n", plainAnswer, true},
+		{"close", "GET / HTTP/1.1\r\n" + host + "Connection: close\r\n\r\n", plainAnswer, true},
+		{"two in a row", strings.Repeat("GET /x HTTP/1.1\r\n"+host+"\r\n", 2), plainAnswer, true},
+		{"fields that stay behind", "GET / HTTP/1.1\r\n" + host + "Fairlead-Service: x\r\nX-Forwarded-For: 1.2.3.4\r\n" +
+			"Forwarded: for=x\r\nKeep-Alive: 5\r\nProxy-Authorization: x\r\nX-Real-IP: 9.9.9.9\r\n\r\n", plainAnswer, true},
+		{"post", "POST / HTTP/1.1\r\n" + host + "Content-Length: 5\r\nContent-Type: a/b\r\n\r\nhello", plainAnswer, true},
+		{"post nothing", "POST / HTTP/1.1\r\n" + host + "Content-Length: 0\r\n\r\n", plainAnswer, true},
+		{"a large body", "PUT / HTTP/1.1\r\n" + host + "Content-Length: 80000\r\n\r\n" + large, plainAnswer, true},
+		{"head", "HEAD / HTTP/1.1\r\n" + host + "\r\n",
+			"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 7\r\n\r\n", true},
+		{"no date, odd status", "GET / HTTP/1.1\r\n" + host + "\r\n",
+			"HTTP/1.1 299 Whatever\r\nContent-Length: 0\r\n\r\n", true},
+		{"204", "GET / HTTP/1.1\r\n" + host + "\r\n",
+			"HTTP/1.1 204 No Content\r\nDate: x\r\nX: Content-Length\r\n\r\n", true},
+		{"304", "GET / HTTP/1.1\r\n" + host + "\r\n",
+			"HTTP/1.1 304 Not Modified\r\nDate: x\r\nContent-Length: 5\r\nContent-Type: a/b\r\nEtag: 1\r\n\r\n", true},
+		{"fields that stay here", "GET / HTTP/1.1\r\n" + host + "\r\n",
+			"HTTP/1.1 200 OK\r\nDate: x\r\nFairlead-Reason: x\r\nKeep-Alive: 5\r\nContent-Length: 0\r\n\r\n", true},
+		{"already signed", "GET / HTTP/1.1\r\n" + host + "\r\n",
+			"HTTP/1.1 200 OK\r\nDate: x\r\nVia: 1.1 b\r\nVia: 1.1 c\r\nContent-Length: 0\r\n\r\n", true},
+		{"10 KiB", "GET / HTTP/1.1\r\n" + host + "\r\n",
+			"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 10000\r\n\r\n" + large[:10000], true},
+		{"larger than what is read whole", "GET / HTTP/1.1\r\n" + host + "\r\n",
+			"HTTP/1.1 200 OK\r\nDate: x\r\nContent-Length: 80000\r\n\r\n" + large, true},
+		{"of an HTTP/1.0 service", "GET / HTTP/1.1\r\n" + host + "\r\n",
+			"HTTP/1.0 200 OK\r\nDate: x\r\nContent-Length: 2\r\n\r\nok", true},
+		{"chunks", "GET / HTTP/1.1\r\n" + host + "\r\n", "HTTP/1.1 200 OK\r\nX-c: 1\r\nDate: x\r\nb: 2\r\n" +
+			"Transfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", true},
+		{"until the end", "GET / HTTP/1.1\r\n" + host + "\r\n", "HTTP/1.1 200 OK\r\nDate: x\r\n\r\nok", true},
+		{"an answer about its connection", "GET / HTTP/1.1\r\n" + host + "\r\n",
+			"HTTP/1.1 200 OK\r\nDate: x\r\nConnection: X-Gone\r\nX-Gone: 1\r\nContent-Length: 0\r\n\r\n", true},
+		{"informational", "GET / HTTP/1.1\r\n" + host + "\r\n",
+			"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + plainAnswer, true},
+		{"no answer", "POST / HTTP/1.1\r\n" + host + "Content-Length: 1\r\n\r\nx", "", true},
+		{"half an answer", "POST / HTTP/1.1\r\n" + host + "Content-Length: 1\r\n\r\nx",
+			"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nok", true},
+
+		{"escapes", "GET /%41 HTTP/1.1\r\n" + host + "\r\n", plainAnswer, false},
+		{"dots", "GET /a/../b HTTP/1.1\r\n" + host + "\r\n", plainAnswer, false},
+		{"Connection names fields", "GET / HTTP/1.1\r\n" + host + "Connection: X-A\r\nX-A: 1\r\n\r\n", plainAnswer, false},
+		{"trailers wanted", "GET / HTTP/1.1\r\n" + host + "TE: trailers\r\n\r\n", plainAnswer, false},
+		{"absolute", "GET http://a.example/ HTTP/1.1\r\n" + host + "\r\n", plainAnswer, false},
+		{"HTTP/1.0", "GET / HTTP/1.0\r\n" + host + "\r\n", plainAnswer, false},
+		{"chunked", "POST / HTTP/1.1\r\n" + host + "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+			plainAnswer, false},
+		{"expects", "POST / HTTP/1.1\r\n" + host + "Expect: x\r\nContent-Length: 1\r\n\r\na", plainAnswer, false},
+		{"signed", "GET / HTTP/1.1\r\n" + host + "Via: 1.0 x\r\n\r\n", plainAnswer, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			d := newDepths(t, EntryPoint{Via: Via{Name: "f", Answers: true}}, nil)
+			raw, general := d.both(t, c.request, c.answer)
+			if raw != general {
+				t.Errorf("raw:\n%.900q\n%.900q\ngeneral:\n%.900q\n%.900q", raw[0], raw[1], general[0], general[1])
+			}
+			if served := d.raw.served > 0; served != c.raw {
+				t.Errorf("at the raw depth: %v, want %v", served, c.raw)
+			}
+			if raw[1] == "" {
+				t.Error("no answer")
+			}
+		})
+	}
+}
+
+// A rule that asks for more than the head's first lines is served at the general depth, and so is what a trusted proxy
+// forwards.
+func TestRawDepthIsNotForAll(t *testing.T) {
+	asks := model.Match{Op: model.All, Of: []model.Match{{Test: model.Header, Key: "X-A", Value: "1", Op: model.Is}}}
+	for name, c := range map[string]struct {
+		entry  EntryPoint
+		change func(*model.Snapshot)
+	}{
+		"a rule on a field": {EntryPoint{}, func(s *model.Snapshot) { s.Routes[0].Match = asks }},
+		"a middleware": {EntryPoint{}, func(s *model.Snapshot) {
+			m := &model.Middleware{Name: model.Name{Name: "m"}, Source: "file/test", StripPrefix: &model.StripPrefix{}}
+			s.Middlewares = []*model.Middleware{m}
+			s.Routes[0].Middlewares = []model.Ref{m.Ref()}
+		}},
+		"a trusted proxy":  {EntryPoint{TrustAll: true}, nil},
+		"a limit in total": {EntryPoint{}, func(s *model.Snapshot) { s.Routes[0].Timeouts.Total = time.Minute }},
+		"a field too many": {EntryPoint{Headers: 2}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDepths(t, c.entry, c.change)
+			raw, general := d.both(t, "GET / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n", plainAnswer)
+			if raw != general || d.raw.served > 0 {
+				t.Errorf("raw: %q, general: %q, served raw: %d", raw, general, d.raw.served)
+			}
+		})
+	}
+}
+
+// FuzzDepths: whatever a client sends and a service answers, both get the same at both depths.
+func FuzzDepths(f *testing.F) {
+	f.Add("GET", "/a", "X-A: 1\r\nb: 2\r\n", "", "server: x\r\nX: 1\r\n", "ok")
+	f.Add("POST", "/?", "Connection: keep-alive\r\nVIA: x\r\n", "body", "Connection: close\r\n", "")
+	f.Add("HEAD", "/%2e", "Cookie: a\r\nCookie: b\r\nHost: c\r\n", "", "Set-Cookie: a\r\nset-cookie: b\r\n", "x")
+	f.Add("PUT", "/a/./b", "X-Forwarded-Proto: https\r\nTe: trailers\r\n", "b", "Trailer: X\r\nVia: 1.1 y\r\n", "x")
+	d := newDepths(f, EntryPoint{Via: Via{Name: "f", Answers: true}}, nil)
+	f.Fuzz(func(t *testing.T, method, target, fields, body, answered, content string) {
+		length := "Content-Length: "
+		request := method + " " + target + " HTTP/1.1\r\nHost: a\r\n" + fields
+		if body != "" {
+			request += length + strconv.Itoa(len(body)) + "\r\n"
+		}
+		answer := "HTTP/1.1 200 OK\r\nDate: x\r\n" + answered + length + strconv.Itoa(len(content)) + "\r\n\r\n" + content
+		if raw, general := d.both(t, request+"\r\n"+body, answer); raw != general {
+			t.Errorf("raw:\n%q\n%q\ngeneral:\n%q\n%q", raw[0], raw[1], general[0], general[1])
+		}
+	})
+}
