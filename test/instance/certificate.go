@@ -51,7 +51,7 @@ func writePEM(name, kind string, content []byte) error {
 // KeyHash returns the hash of the instance's public key, as Chromium's --ignore-certificate-errors-spki-list wants it.
 func (i *Instance) KeyHash(t testing.TB) string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(i.folder, "cert.pem"))
+	content, err := os.ReadFile(i.File("cert.pem"))
 	if err != nil {
 		t.Fatal(err)
 	}

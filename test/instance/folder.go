@@ -61,3 +61,6 @@ func Replace(name, content string) error {
 	}
 	return os.Rename(whole, name)
 }
+
+// File returns the path of a file in the instance's folder.
+func (i *Instance) File(name string) string { return filepath.Join(i.folder, name) }
