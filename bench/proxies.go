@@ -77,8 +77,9 @@ func peers() []peer {
 		},
 		{
 			program: "traefik", asks: []string{"version"}, env: []string{"GOMAXPROCS=1"},
-			files: append([]file{{name: "traefik.yaml", template: "traefik.yaml.tmpl"}}, dynamicFiles()...),
-			args:  func(s site) []string { return []string{"--configFile=" + filepath.Join(s.Dir, "traefik.yaml")} },
+			files: append(dynamicFiles(), file{name: "traefik.yaml", template: "traefik.yaml.tmpl"},
+				file{name: "routes/tls.yaml", template: "traefik-tls.yaml.tmpl"}),
+			args: func(s site) []string { return []string{"--configFile=" + filepath.Join(s.Dir, "traefik.yaml")} },
 		},
 	}
 }
@@ -104,6 +105,10 @@ func fairlead(name string) peer {
 // hint about those that are missing though every Debian has them.
 func findProxies(ctx context.Context, binary string, also map[string]string) (found []proxy, hint string, err error) {
 	add := func(name, path string, ours bool, p peer) error {
+		path, err := filepath.Abs(path) // it runs elsewhere
+		if err != nil {
+			return err
+		}
 		version, err := runToEnd(ctx, path, p.asks...)
 		if err != nil {
 			return fmt.Errorf("asking %s for its version: %w", name, err)
