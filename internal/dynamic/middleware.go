@@ -27,6 +27,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 	"compress":          func() middlewareSpec { return new(compress) },
 	"contentType":       func() middlewareSpec { return new(contentType) },
 	"encodedCharacters": func() middlewareSpec { return new(encodedCharacters) },
+	"errors":            func() middlewareSpec { return new(errorPages) },
 	"headers":           func() middlewareSpec { return new(headers) },
 	"inFlightReq":       func() middlewareSpec { return new(inFlightReq) },
 	"ipAllowList":       func() middlewareSpec { return new(ipAllowList) },
@@ -46,7 +47,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 
 // otherMiddlewares are the kinds that Traefik v3 documents and that are not served yet.
 var otherMiddlewares = []string{
-	"appRoot", "authTLSPassCertificateToUpstream", "buffering", "digestAuth", "errors",
+	"appRoot", "authTLSPassCertificateToUpstream", "buffering", "digestAuth",
 	"forwardAuth", "grpcWeb", "plugin", "requestHeaderModifier",
 	"requestRedirect", "responseHeaderModifier", "rewriteTarget", "snippet", "upstreamVHost", "URLRewrite",
 }

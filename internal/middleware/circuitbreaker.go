@@ -34,7 +34,11 @@ func newCircuitBreaker(s *Set, at place, spec *model.CircuitBreaker) (Func, erro
 			start := time.Now()
 			sw := &statusWriter{headWriter: headWriter{ResponseWriter: w}, status: http.StatusBadGateway}
 			sw.editor = sw
-			defer func() { b.done(&config, sw.status, time.Since(start)) }() // also when the answer is cut: then a 502
+			defer func() {
+				if r.Context().Err() == nil { // a client that left says nothing of the service
+					b.done(&config, sw.status, time.Since(start)) // also when the answer is cut: then a 502
+				}
+			}()
 			next.ServeHTTP(sw, r)
 			sw.finish()
 		})

@@ -30,7 +30,7 @@ type breakerTest struct {
 
 func (b *breakerTest) handler(route string) http.Handler {
 	b.t.Helper()
-	f, err := b.set.Build(named(model.Middleware{CircuitBreaker: &b.spec}), model.ParseRef(route))
+	f, err := b.set.Build(named(model.Middleware{CircuitBreaker: &b.spec}), Use{Route: model.ParseRef(route)})
 	if err != nil {
 		b.t.Fatal(err)
 	}

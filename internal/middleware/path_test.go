@@ -152,7 +152,7 @@ func FuzzPaths(f *testing.F) {
 			{ReplacePathRegex: &model.ReplacePathRegex{Regex: regex, Replacement: replacement}},
 			{StripPrefixRegex: &model.StripPrefixRegex{Regex: []string{regex}}},
 		} {
-			wrap, err := NewSet(Options{}).Build(named(spec), model.Ref{})
+			wrap, err := NewSet(Options{}).Build(named(spec), Use{})
 			if err != nil {
 				return
 			}

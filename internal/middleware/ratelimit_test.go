@@ -174,7 +174,7 @@ func TestRateLimitSurvivesRebuild(t *testing.T) {
 		check("another middleware has its own", func() int {
 			m := named(model.Middleware{RateLimit: &hourly})
 			m.Source = "docker"
-			f, err := s.Build(m, model.Ref{})
+			f, err := s.Build(m, Use{})
 			if err != nil {
 				t.Fatal(err)
 			}

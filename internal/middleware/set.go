@@ -25,6 +25,9 @@ var kinds = []kind{
 	of("contentType", func(m *model.Middleware) *model.ContentType { return m.ContentType }, newContentType),
 	of("encodedCharacters", func(m *model.Middleware) *model.EncodedCharacters { return m.EncodedCharacters },
 		newEncodedCharacters),
+	{"errors", func(_ *Set, use Use, m *model.Middleware) (Func, bool, error) {
+		return newErrors(use.Service, m.Errors)
+	}},
 	of("headers", func(m *model.Middleware) *model.Headers { return m.Headers }, newHeaders),
 	of("inFlightReq", func(m *model.Middleware) *model.InFlightReq { return m.InFlightReq }, newInFlightReq),
 	of("ipAllowList", func(m *model.Middleware) *model.IPAllowList { return m.IPAllowList }, newIPAllowList),
@@ -47,21 +50,27 @@ var kinds = []kind{
 // kind is one line of the table. build reports false when m is of another kind.
 type kind struct {
 	name  string
-	build func(s *Set, at place, m *model.Middleware) (Func, bool, error)
+	build func(s *Set, use Use, m *model.Middleware) (Func, bool, error)
 }
 
 // place is where a middleware is used.
 type place struct{ middleware, route model.Ref }
 
+// Use says what a middleware is made for.
+type Use struct {
+	Route   model.Ref    // whose requests go through it
+	Service http.Handler // sends a request to the service that the middleware names; nil: it names none, or it is unknown
+}
+
 func of[Spec any](
 	name string, field func(*model.Middleware) *Spec, make func(*Set, place, *Spec) (Func, error),
 ) kind {
-	return kind{name, func(s *Set, at place, m *model.Middleware) (Func, bool, error) {
+	return kind{name, func(s *Set, use Use, m *model.Middleware) (Func, bool, error) {
 		spec := field(m)
 		if spec == nil {
 			return nil, false, nil
 		}
-		f, err := make(s, at, spec)
+		f, err := make(s, place{m.Ref(), use.Route}, spec)
 		return f, true, err
 	}}
 }
@@ -124,14 +133,14 @@ func NewSet(o Options) *Set {
 	}
 }
 
-// Build makes the handler of m for the requests of a route. An error is a [*FieldError]: the definition is wrong, and
+// Build makes the handler of m. An error is a [*FieldError]: the definition is wrong, and
 // its route must not be served without it.
 //
 // State belongs to m's Ref, or to m's and the route's, not to a pointer: a definition that is read again, or has
 // another average, goes on with the clients that were counted before.
-func (s *Set) Build(m *model.Middleware, route model.Ref) (Func, error) {
+func (s *Set) Build(m *model.Middleware, use Use) (Func, error) {
 	for _, k := range kinds {
-		if f, ok, err := k.build(s, place{m.Ref(), route}, m); ok {
+		if f, ok, err := k.build(s, use, m); ok {
 			return f, err
 		}
 	}
@@ -181,8 +190,4 @@ func stateOf[T any](s *Set, at place, like string, make func() T) T {
 
 func newChain(*Set, place, *model.Chain) (Func, error) {
 	return nil, fieldError("chain", "is not a handler; replace it by its middlewares")
-}
-
-func newRetry(*Set, place, *model.Retry) (Func, error) {
-	return func(next http.Handler) http.Handler { return next }, nil
 }

@@ -23,7 +23,7 @@ func named(spec model.Middleware) *model.Middleware {
 
 func build(t testing.TB, s *Set, spec model.Middleware) Func {
 	t.Helper()
-	f, err := s.Build(named(spec), model.Ref{})
+	f, err := s.Build(named(spec), Use{})
 	if err != nil {
 		t.Fatalf("Build: %v", err)
 	}
@@ -260,7 +260,7 @@ func checkBad(t *testing.T, cases map[string]badSpec) {
 	t.Helper()
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			f, err := NewSet(Options{}).Build(named(c.spec), model.Ref{})
+			f, err := NewSet(Options{}).Build(named(c.spec), Use{})
 			var field *FieldError
 			if f != nil || !errors.As(err, &field) {
 				t.Fatalf("Build = %v, %v; want a FieldError", f != nil, err)
@@ -300,7 +300,7 @@ func TestEveryDefinitionIsInTheTable(t *testing.T) {
 	}
 	var names []string
 	for _, k := range kinds {
-		if _, ok, _ := k.build(NewSet(Options{}), place{}, all); !ok {
+		if _, ok, _ := k.build(NewSet(Options{}), Use{}, all); !ok {
 			t.Errorf("%s does not find its definition", k.name)
 		}
 		names = append(names, k.name)
@@ -327,7 +327,7 @@ func TestKeepDropsWhatIsGone(t *testing.T) {
 		m2 := *m
 		m2.Name = model.ParseName("other")
 		status := func(m *model.Middleware) int {
-			f, err := s.Build(m, model.Ref{})
+			f, err := s.Build(m, Use{})
 			if err != nil {
 				t.Fatal(err)
 			}

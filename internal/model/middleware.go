@@ -15,6 +15,7 @@ type Middleware struct {
 	Compress          *Compress          `json:"compress,omitempty"`
 	ContentType       *ContentType       `json:"contentType,omitempty"`
 	EncodedCharacters *EncodedCharacters `json:"encodedCharacters,omitempty"`
+	Errors            *Errors            `json:"errors,omitempty"`
 	Headers           *Headers           `json:"headers,omitempty"`
 	InFlightReq       *InFlightReq       `json:"inFlightReq,omitempty"`
 	IPAllowList       *IPAllowList       `json:"ipAllowList,omitempty"`
@@ -98,7 +99,41 @@ type RateLimit struct {
 type Retry struct {
 	Attempts        int           `json:"attempts"` // all of them, the first included
 	InitialInterval time.Duration `json:"initialInterval,omitempty"`
+	Timeout         time.Duration `json:"timeout,omitempty"` // no attempt begins later; 0: no limit
+	// MaxBodyBytes is how much of a request's body is kept for another attempt; larger requests are refused. 0: 64 KiB are
+	// kept, and larger requests are sent once.
+	MaxBodyBytes int64 `json:"maxBodyBytes,omitempty"`
+	// Status are the answers of services that are not passed on while there may be another attempt.
+	Status []StatusRange `json:"status,omitempty"`
+	// AnswersOnly leaves it at that: a service that cannot be reached, or breaks off, is not tried again.
+	AnswersOnly bool `json:"answersOnly,omitempty"`
+	// AnyMethod sends requests again whose effect may then be had twice (POST, PATCH).
+	AnyMethod bool `json:"anyMethod,omitempty"`
 }
+
+// Errors sends the client another page in place of answers with some status.
+type Errors struct {
+	Status   []StatusRange   `json:"status,omitempty"`
+	Rewrites []StatusRewrite `json:"rewrites,omitempty"`
+	Service  Ref             `json:"service,omitzero"` // that has the pages
+	// Query is the path and query of the page, with {status}, {originalStatus} and {url} in it.
+	Query string `json:"query,omitempty"`
+}
+
+// StatusRewrite gives answers another status.
+type StatusRewrite struct {
+	StatusRange
+	As int `json:"as"`
+}
+
+// StatusRange is from From to To, both included.
+type StatusRange struct {
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
+// Has reports whether the range has the status.
+func (r StatusRange) Has(status int) bool { return r.From <= status && status <= r.To }
 
 // InFlightReq admits so many requests of each client at once.
 type InFlightReq struct {
@@ -111,7 +146,7 @@ type InFlightReq struct {
 type CircuitBreaker struct {
 	// Condition is about NetworkErrorRatio, ResponseCodeRatio and LatencyAtQuantileMS.
 	Condition   Condition     `json:"condition"`
-	CheckPeriod time.Duration `json:"checkPeriod,omitempty"` // how often the condition is looked at; 0 is 100 ms
+	CheckPeriod time.Duration `json:"checkPeriod,omitempty"` // how often it is looked at; 0 is 100 ms
 	Fallback    time.Duration `json:"fallback,omitempty"`    // how long no request is admitted; 0 is 10 s
 	Recovery    time.Duration `json:"recovery,omitempty"`    // how long only a growing part of them is, then; 0 is 10 s
 	Status      int           `json:"status,omitempty"`      // of the answer in the service's place; 0 is 503

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"syscall"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/upstream"
@@ -149,9 +150,15 @@ func (r *result) broken(ctx context.Context, err error) {
 // sees to that), and either no service has seen the request or seeing it twice does no harm. The second kind makes
 // services work twice, so it has a budget; a request that nobody has seen costs them nothing.
 func (d *delivery) mayRetry(last result) bool {
-	allowed := cmp.Or(d.forwarder.retry.Attempts, defaultAttempts)
-	return last.host != nil && d.attempts < allowed && d.ctx.Err() == nil &&
-		(last.untouched || idempotent(d.method())) && d.body.again() && (last.untouched || d.backend.pool.Retry())
+	retry := &d.forwarder.retry
+	switch {
+	case last.host == nil, d.attempts >= cmp.Or(retry.Attempts, defaultAttempts), d.ctx.Err() != nil,
+		retry.Timeout > 0 && time.Since(d.x.Start) >= retry.Timeout,
+		retry.AnswersOnly && last.answer == nil,
+		!last.untouched && !retry.AnyMethod && !idempotent(d.method()):
+		return false
+	}
+	return d.body.again() && (last.untouched || d.backend.pool.Retry())
 }
 
 // giveUp answers in the service's place.
@@ -222,7 +229,7 @@ func (d *delivery) sign() {
 	if x.trailers {
 		d.set = append(d.set, wire.Field{Key: "Te", Value: "trailers"}) // the one value that passes (RFC 9110 §10.1.4)
 	}
-	if x.upgrade != "" && d.backend.service.Protocol != model.H2C {
+	if x.upgrade != "" && !d.forwarder.aside && d.backend.service.Protocol != model.H2C {
 		d.set = x.askUpgrade(d.set)
 	}
 }

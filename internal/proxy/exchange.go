@@ -205,11 +205,15 @@ func (x *exchange) refuse(status int, reason string) {
 		x.wrote, x.Status = true, status
 		panic(http.ErrAbortHandler) // an answer would say that all is well
 	}
-	h := x.Header()
+	var w http.ResponseWriter = x
+	if x.sending.w != nil { // so that the rule's middlewares see it
+		w = x.sending.w
+	}
+	h := w.Header()
 	h.Set("Content-Type", "text/plain; charset=utf-8")
 	h.Set("X-Content-Type-Options", "nosniff")
-	x.WriteHeader(status)
-	_, _ = fmt.Fprintf(x, "%d %s (%s)\n", status, http.StatusText(status), reason)
+	w.WriteHeader(status)
+	_, _ = fmt.Fprintf(w, "%d %s (%s)\n", status, http.StatusText(status), reason)
 }
 
 // refuseBody answers where the request's body could not be read: it is no HTTP, or the client left in the middle.

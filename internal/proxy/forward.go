@@ -6,17 +6,20 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/upstream"
 )
 
-// forwarder sends the requests of one rule to its services. It is the last handler of the rule's action.
+// forwarder sends the requests of one rule to its services. It is the last handler of the rule's action, or what one of
+// its middlewares sends requests of its own to.
 type forwarder struct {
 	backends []backend
 	weights  int // of all backends
 	retry    model.Retry
+	aside    bool // for a middleware's requests, which are not the client's
 	timeouts model.Timeouts
 	dialer   *dialer
 	copier   *copier
@@ -40,7 +43,7 @@ var errTotalTimeout = errors.New("the request took longer than its route allows"
 
 func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	d := &exchangeOf(r).sending
-	d.x, d.forwarder, d.w, d.r, d.ctx = exchangeOf(r), f, w, r, r.Context()
+	*d = delivery{x: exchangeOf(r), forwarder: f, w: w, r: r, ctx: r.Context(), set: d.set[:0]} // it may be the second
 	if f.timeouts.Total > 0 {
 		ctx, cancel := context.WithTimeoutCause(d.ctx, f.timeouts.Total, errTotalTimeout)
 		defer cancel()
@@ -64,7 +67,7 @@ func (f *forwarder) deliver(d *delivery, body io.ReadCloser, length int64) {
 	x.Service = d.backend.name
 	if body != nil {
 		var err error
-		if d.body, err = newReplay(d.w, body, length, d.expects()); err != nil {
+		if d.body, err = newReplay(d.w, body, length, max(replayable, f.retry.MaxBodyBytes), d.expects()); err != nil {
 			x.refuseBody(err)
 			return
 		}
@@ -72,11 +75,12 @@ func (f *forwarder) deliver(d *delivery, body io.ReadCloser, length int64) {
 	}
 	for {
 		result := d.attempt()
-		if result.answered() {
+		again := !f.wants(result) && d.mayRetry(result)
+		if result.answered() && !again {
 			f.answer(d, result)
 			return
 		}
-		if !d.mayRetry(result) || !f.pause(d.ctx, d.attempts) {
+		if !again || !f.pause(d.ctx, d.attempts) {
 			d.giveUp(result)
 			return
 		}
@@ -101,6 +105,13 @@ func (d *delivery) duplex() {
 
 // expects reports whether the service is to be asked before the body is sent.
 func (d *delivery) expects() bool { return d.r != nil && len(d.r.Header["Expect"]) > 0 }
+
+// wants reports whether an attempt's answer is to be sent, even if there might be another.
+func (f *forwarder) wants(result result) bool {
+	return result.answered() && !slices.ContainsFunc(f.retry.Status, func(unwanted model.StatusRange) bool {
+		return unwanted.Has(result.answer.Status)
+	})
+}
 
 // answer sends the service's answer, or lets the connection become the one that the client asked for.
 func (f *forwarder) answer(d *delivery, result result) {

@@ -53,6 +53,7 @@ type action struct {
 	handler  http.Handler
 	relay    *forwarder // what serves its requests at the raw depth; nil: none of them
 	backends []backend
+	aside    []backend // that middlewares send requests to
 	problems []model.Problem
 }
 
@@ -139,11 +140,7 @@ func at(rules []*route.Rule, slot int) *route.Rule {
 // action makes what serves a rule.
 func (b *builder) action(rule *route.Rule) *action {
 	a := &action{route: rule.Route.Ref().String(), problems: b.check(rule)}
-	f := &forwarder{timeouts: rule.Route.Timeouts, dialer: b.dialer, copier: b.copier, tunnels: b.tunnels}
-	for _, to := range rule.Backends {
-		f.backends = append(f.backends, backend{to.Service.Name.String(), to.Service, b.use(to.Service), to.Weight})
-		f.weights += to.Weight
-	}
+	f := b.forwarder(rule, rule.Backends)
 	a.handler, a.backends = f, f.backends
 	if rule.Broken {
 		a.handler = refuseAll(reasonBadMiddleware)
@@ -155,9 +152,11 @@ func (b *builder) action(rule *route.Rule) *action {
 	for _, m := range slices.Backward(rule.Middlewares) {
 		if m.Retry != nil {
 			f.retry = *m.Retry
-			continue
+			if m.Retry.MaxBodyBytes == 0 {
+				continue // there is nothing else to it
+			}
 		}
-		wrap, err := b.middlewares.Build(m, rule.Route.Ref())
+		wrap, err := b.middlewares.Build(m, middleware.Use{Route: rule.Route.Ref(), Service: b.aside(a, rule, m)})
 		if err != nil {
 			a.problems = append(a.problems, broken(m, err))
 			a.handler, a.relay = refuseAll(reasonBadMiddleware), nil // without it, the route might be open to all
@@ -166,6 +165,28 @@ func (b *builder) action(rule *route.Rule) *action {
 		a.handler, a.relay = wrap(a.handler), nil
 	}
 	return a
+}
+
+func (b *builder) forwarder(rule *route.Rule, backends []route.Backend) *forwarder {
+	f := &forwarder{timeouts: rule.Route.Timeouts, dialer: b.dialer, copier: b.copier, tunnels: b.tunnels}
+	for _, to := range backends {
+		f.backends = append(f.backends, backend{to.Service.Name.String(), to.Service, b.use(to.Service), to.Weight})
+		f.weights += to.Weight
+	}
+	return f
+}
+
+// aside returns what sends requests to the service that a middleware of the rule names; nil where it names none.
+func (b *builder) aside(a *action, rule *route.Rule, m *model.Middleware) http.Handler {
+	for _, aside := range rule.Asides {
+		if aside.Middleware == m {
+			f := b.forwarder(rule, aside.Backends)
+			f.aside = true
+			a.aside = append(a.aside, f.backends...)
+			return f
+		}
+	}
+	return nil
 }
 
 // broken says that a middleware cannot be made.
@@ -218,7 +239,7 @@ func (b *builder) use(s *model.Service) *upstream.Pool {
 // release gives back the pools of an action that is no longer in the newest generation. Requests that still run in an
 // older one keep what they hold.
 func (b *builder) release(a *action) {
-	for _, to := range a.backends {
+	for _, to := range slices.Concat(a.backends, a.aside) {
 		p := b.pools[to.service]
 		if p.uses--; p.uses == 0 {
 			delete(b.pools, to.service)

@@ -10,7 +10,7 @@ import (
 	"github.com/fairlead/fairlead/internal/wire"
 )
 
-// A request's body this small is kept, so that the request can be sent again.
+// A request's body this small is kept, so that the request can be sent again, where no retry middleware says otherwise.
 const replayable = 64 << 10
 
 // replay gives each attempt the request's body. A body can be given again while nothing of it has been read, or when it
@@ -34,13 +34,13 @@ var (
 	errAttemptOver = errors.New("the attempt that the body was for is over")
 )
 
-// newReplay keeps the body of a request if it is small. Larger ones, those of unknown length, and those that the
-// service is to be asked about first (Expect) stream, once.
-func newReplay(w http.ResponseWriter, body io.ReadCloser, length int64, expects bool) (*replay, error) {
+// newReplay keeps the body of a request if it has at most so many bytes. Larger ones, those of unknown length, and
+// those that the service is to be asked about first (Expect) stream, once.
+func newReplay(w http.ResponseWriter, body io.ReadCloser, length, most int64, expects bool) (*replay, error) {
 	p := &replay{body: body, size: length, wake: func() {
 		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // an engine that has none does not wait either
 	}}
-	if length < 0 || length > replayable || expects {
+	if length < 0 || length > most || expects {
 		return p, nil
 	}
 	p.kept = make([]byte, length)

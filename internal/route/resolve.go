@@ -111,6 +111,7 @@ type resolution struct {
 	uses             []uint32
 	foundServices    []Backend
 	foundMiddlewares []*model.Middleware
+	asides           []Aside // new for each route: few have any
 }
 
 // resolve follows the references of a route. The rule is nil where the route's own cannot be compiled.
@@ -146,6 +147,7 @@ func (w *resolution) rule(c *candidate) *Rule {
 	*rule = Rule{Route: c.route, Slot: int(c.slot), Broken: w.broken}
 	if !w.broken {
 		rule.Middlewares = w.piles.middlewares.keep(w.foundMiddlewares, w.piles.size)
+		rule.Asides = w.asides
 	}
 	if !w.nowhere {
 		rule.Backends = w.piles.backends.keep(w.foundServices, w.piles.size)
@@ -198,11 +200,24 @@ func (w *resolution) middlewares(refs []model.Ref, from model.Source, trail []*m
 				ref, namedBy(trail))
 		case m.Chain == nil:
 			w.foundMiddlewares = append(w.foundMiddlewares, m)
+			if m.Errors != nil && m.Errors.Service != (model.Ref{}) {
+				w.aside(m, m.Errors.Service)
+			}
 		case slices.Contains(trail, m):
 			w.breakRoute(model.Cycle, "chains lead in a circle, %s; break it", circle(trail, m))
 		default:
 			w.middlewares(m.Chain.Middlewares, m.Source, append(trail, m))
 		}
+	}
+}
+
+// aside finds what a service consists of that a middleware names. Where there is none, the middleware does without.
+func (w *resolution) aside(m *model.Middleware, service model.Ref) {
+	of := resolution{resolver: w.resolver, route: w.route, uses: w.uses, followed: w.followed, problems: w.problems}
+	of.backends([]model.Backend{{Service: service, Weight: 1}}, m.Source, nil)
+	w.uses, w.followed, w.problems = of.uses, of.followed, of.problems
+	if !of.nowhere && len(of.foundServices) > 0 {
+		w.asides = append(w.asides, Aside{m, of.foundServices})
 	}
 }
 

@@ -19,6 +19,8 @@ type Rule struct {
 	// Middlewares are those of the route, chains resolved into what they consist of, in the order in which they see the
 	// request. None where it is broken.
 	Middlewares []*model.Middleware
+	// Asides are the services that some of the middlewares send requests to, besides.
+	Asides []Aside
 	// Broken says that a part of the route's definition or one of its middlewares is not there: its requests are answered
 	// 503, lest they go unprotected.
 	Broken bool
@@ -30,13 +32,20 @@ type Backend struct {
 	Weight  int // relative to its siblings, not negative; 0 gets nothing
 }
 
+// Aside is what the service consists of that a middleware of a rule names.
+type Aside struct {
+	Middleware *model.Middleware
+	Backends   []Backend
+}
+
 // equal reports whether r, which may be nil, leads where o leads, by the same way.
 func (r *Rule) equal(o *Rule) bool {
 	if r == nil || o == nil {
 		return r == o
 	}
 	return r.Route == o.Route && r.Slot == o.Slot && r.Broken == o.Broken &&
-		slices.Equal(r.Backends, o.Backends) && slices.Equal(r.Middlewares, o.Middlewares)
+		slices.Equal(r.Backends, o.Backends) && slices.Equal(r.Middlewares, o.Middlewares) &&
+		slices.EqualFunc(r.Asides, o.Asides, func(a, b Aside) bool { return slices.Equal(a.Backends, b.Backends) })
 }
 
 // leadsWith reports whether r and o, which may be nil, lead to the same services in the same shares, and both of them
