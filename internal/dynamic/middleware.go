@@ -28,6 +28,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 	"contentType":       func() middlewareSpec { return new(contentType) },
 	"encodedCharacters": func() middlewareSpec { return new(encodedCharacters) },
 	"errors":            func() middlewareSpec { return new(errorPages) },
+	"forwardAuth":       func() middlewareSpec { return new(forwardAuth) },
 	"headers":           func() middlewareSpec { return new(headers) },
 	"inFlightReq":       func() middlewareSpec { return new(inFlightReq) },
 	"ipAllowList":       func() middlewareSpec { return new(ipAllowList) },
@@ -48,7 +49,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 // otherMiddlewares are the kinds that Traefik v3 documents and that are not served yet.
 var otherMiddlewares = []string{
 	"appRoot", "authTLSPassCertificateToUpstream", "buffering", "digestAuth",
-	"forwardAuth", "grpcWeb", "plugin", "requestHeaderModifier",
+	"grpcWeb", "plugin", "requestHeaderModifier",
 	"requestRedirect", "responseHeaderModifier", "rewriteTarget", "snippet", "upstreamVHost", "URLRewrite",
 }
 

@@ -28,6 +28,7 @@ var kinds = []kind{
 	{"errors", func(_ *Set, use Use, m *model.Middleware) (Func, bool, error) {
 		return newErrors(use.Service, m.Errors)
 	}},
+	of("forwardAuth", func(m *model.Middleware) *model.ForwardAuth { return m.ForwardAuth }, newForwardAuth),
 	of("headers", func(m *model.Middleware) *model.Headers { return m.Headers }, newHeaders),
 	of("inFlightReq", func(m *model.Middleware) *model.InFlightReq { return m.InFlightReq }, newInFlightReq),
 	of("ipAllowList", func(m *model.Middleware) *model.IPAllowList { return m.IPAllowList }, newIPAllowList),
@@ -114,8 +115,15 @@ type Set struct {
 // kept is what outlives the handler of one middleware. Its place has no route where all routes share it.
 type kept struct {
 	like   string    // what the state is for; when that changes, nothing can be kept
-	state  any       // *clients, *inFlight, *breaker
+	state  any       // *clients, *inFlight, *breaker, *askingClient
 	unused time.Time // since when no generation has it; zero: one has
+}
+
+// close lets go of what a state holds besides memory.
+func (k *kept) close() {
+	if c, ok := k.state.(interface{ close() }); ok {
+		c.close()
+	}
 }
 
 // keepUnused is how long the state of a middleware that is gone is kept: a file that is broken and mended, or an
@@ -169,6 +177,7 @@ func (s *Set) Keep(middlewares, routes iter.Seq[model.Ref]) {
 			k.unused = now
 		case now.Sub(k.unused) >= keepUnused:
 			delete(s.states, at)
+			k.close()
 			s.log.Debug("forgot the state of a middleware that is gone", "middleware", at.middleware.String())
 		}
 	}
@@ -181,6 +190,9 @@ func stateOf[T any](s *Set, at place, like string, make func() T) T {
 	defer s.mu.Unlock()
 	k := s.states[at]
 	if k == nil || k.like != like {
+		if k != nil {
+			k.close()
+		}
 		k = &kept{like: like, state: make()}
 		s.states[at] = k
 	}

@@ -256,6 +256,30 @@ func TestBuildSaysWhatIsWrongWithLoad(t *testing.T) {
 	})
 }
 
+func TestBuildSaysWhatIsWrongWithServers(t *testing.T) {
+	at := func(spec model.ForwardAuth) model.Middleware {
+		if spec.Address == "" {
+			spec.Address = "http://auth.example"
+		}
+		return model.Middleware{ForwardAuth: &spec}
+	}
+	checkBad(t, map[string]badSpec{
+		"address":  {at(model.ForwardAuth{Address: "auth.example"}), "forwardAuth.address: "},
+		"response": {at(model.ForwardAuth{Response: []string{"Host"}}), "forwardAuth.authResponseHeaders: Host says"},
+		"regex":    {at(model.ForwardAuth{ResponseRegex: "("}), "forwardAuth.authResponseHeadersRegex: "},
+		"cookies":  {at(model.ForwardAuth{CookiesRegex: "("}), "forwardAuth.addAuthCookiesToResponseRegex: "},
+		"ca":       {at(model.ForwardAuth{TLS: &model.ClientTLS{CA: "x"}}), "forwardAuth.tls.ca: "},
+		"key": {
+			at(model.ForwardAuth{TLS: &model.ClientTLS{Cert: "x", Key: model.NewSecret(leak)}}),
+			"forwardAuth.tls.cert: ",
+		},
+		"retry": {model.Middleware{Retry: &model.Retry{MaxBodyBytes: -1}}, "retry.maxRequestBodyBytes: -1"},
+		"errors": {
+			model.Middleware{Errors: &model.Errors{Rewrites: []model.StatusRewrite{{As: 1}}}}, "errors.statusRewrites: 1",
+		},
+	})
+}
+
 func checkBad(t *testing.T, cases map[string]badSpec) {
 	t.Helper()
 	for name, c := range cases {

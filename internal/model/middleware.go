@@ -16,6 +16,7 @@ type Middleware struct {
 	ContentType       *ContentType       `json:"contentType,omitempty"`
 	EncodedCharacters *EncodedCharacters `json:"encodedCharacters,omitempty"`
 	Errors            *Errors            `json:"errors,omitempty"`
+	ForwardAuth       *ForwardAuth       `json:"forwardAuth,omitempty"`
 	Headers           *Headers           `json:"headers,omitempty"`
 	InFlightReq       *InFlightReq       `json:"inFlightReq,omitempty"`
 	IPAllowList       *IPAllowList       `json:"ipAllowList,omitempty"`

@@ -24,6 +24,7 @@ const (
 var forwardedFields = []string{
 	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Proto",
 	"X-Forwarded-Server", "X-Real-Ip",
+	"X-Forwarded-Method", "X-Forwarded-Uri", // what forwardAuth tells who decides
 }
 
 // isForwardedField reports whether a field is one of forwardedFields.
