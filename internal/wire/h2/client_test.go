@@ -2,12 +2,14 @@ package h2
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -27,7 +29,6 @@ type client struct {
 	mu     sync.Mutex
 	came   *sync.Cond
 	events []event // what came and was not asked for yet
-	window bool    // give back what is taken of the windows
 }
 
 // event is a frame that came, as text, or the end of the connection.
@@ -43,9 +44,21 @@ func dial(t *testing.T, s *Server, settings ...http2.Setting) *client {
 	t.Helper()
 	ours, theirs := connection(t)
 	s.ServeConn(theirs)
-	c := newClient(t, ours)
+	return greet(t, ours, settings...)
+}
+
+// dialPipe is dial for virtual time.
+func dialPipe(t *testing.T, s *Server, settings ...http2.Setting) *client {
+	t.Helper()
+	ours, theirs := net.Pipe()
+	s.ServeConn(theirs)
+	return greet(t, ours, settings...)
+}
+
+func greet(t *testing.T, conn net.Conn, settings ...http2.Setting) *client {
+	c := newClient(t, conn)
 	c.send(func() error {
-		_, err := io.WriteString(ours, http2.ClientPreface)
+		_, err := io.WriteString(conn, http2.ClientPreface)
 		return errors.Join(err, c.framer.WriteSettings(settings...))
 	})
 	c.want(0, "SETTINGS")
@@ -53,7 +66,7 @@ func dial(t *testing.T, s *Server, settings ...http2.Setting) *client {
 }
 
 // connection returns both ends of a TCP connection.
-func connection(t *testing.T) (ours, theirs net.Conn) {
+func connection(t testing.TB) (ours, theirs net.Conn) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -70,7 +83,7 @@ func connection(t *testing.T) (ours, theirs net.Conn) {
 }
 
 func newClient(t *testing.T, conn net.Conn) *client {
-	c := &client{t: t, conn: conn, window: true}
+	c := &client{t: t, conn: conn}
 	c.came = sync.NewCond(&c.mu)
 	c.framer = http2.NewFramer(conn, conn)
 	c.framer.AllowIllegalWrites = true
@@ -103,11 +116,14 @@ func toEvent(f http2.Frame) event {
 	e := event{stream: h.StreamID, text: h.Type.String()}
 	switch f := f.(type) {
 	case *http2.MetaHeadersFrame:
+		var fields []string
 		for _, field := range f.Fields {
 			if field.Name != "date" {
-				e.text += " " + field.Name + "=" + field.Value
+				fields = append(fields, " "+field.Name+"="+field.Value)
 			}
 		}
+		slices.Sort(fields)
+		e.text += strings.Join(fields, "")
 		e.end = f.StreamEnded()
 	case *http2.DataFrame:
 		e.data, e.end = string(f.Data()), f.StreamEnded()
@@ -159,11 +175,18 @@ func post(path string, more ...string) []string {
 func (c *client) headers(stream uint32, end bool, fields ...string) {
 	c.t.Helper()
 	block := c.encode(fields...)
+	first := block[:min(len(block), maxFrame)]
+	rest := block[len(first):]
 	c.send(func() error {
 		return c.framer.WriteHeaders(http2.HeadersFrameParam{
-			StreamID: stream, BlockFragment: block, EndStream: end, EndHeaders: true,
+			StreamID: stream, BlockFragment: first, EndStream: end, EndHeaders: len(rest) == 0,
 		})
 	})
+	for len(rest) > 0 {
+		part := rest[:min(len(rest), maxFrame)]
+		rest = rest[len(part):]
+		c.send(func() error { return c.framer.WriteContinuation(stream, len(rest) == 0, part) })
+	}
 }
 
 func (c *client) data(stream uint32, end bool, text string) {
@@ -224,9 +247,19 @@ func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
 // newServer returns a server that is closed with the test.
 func newServer(t *testing.T, f http.HandlerFunc) *Server {
 	s := handler(f)
-	t.Cleanup(func() {
-		_ = s.Close()
-		_ = s.Shutdown(t.Context())
-	})
+	t.Cleanup(func() { _ = s.Close() })
 	return s
+}
+
+// transportTo returns net/http's transport, whose connections the server serves.
+func transportTo(t testing.TB, s *Server) *http.Transport {
+	transport := &http.Transport{Protocols: new(http.Protocols),
+		DialContext: func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := connection(t)
+			s.ServeConn(theirs)
+			return ours, nil
+		}}
+	transport.Protocols.SetUnencryptedHTTP2(true)
+	t.Cleanup(transport.CloseIdleConnections)
+	return transport
 }

@@ -221,10 +221,7 @@ func (w *response) Write(p []byte) (int, error) {
 	if err := w.admit(len(p)); err != nil || len(p) == 0 {
 		return 0, err
 	}
-	if w.isHead {
-		return len(p), nil
-	}
-	if w.room() >= len(p) {
+	if w.room() >= len(p) && !(w.isHead && w.committed) {
 		w.hold(p)
 		return len(p), nil
 	}
@@ -291,7 +288,7 @@ func (w *response) sendHeld(p []byte) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := w.commit(false); err != nil {
+	if err := w.commit(false); err != nil || w.isHead {
 		return err
 	}
 	err := c.send(s, held, false)
@@ -311,7 +308,7 @@ func (w *response) complete(p []byte) {
 	if allowed && !w.encoded && !w.typed && len(p) > 0 {
 		w.add("content-type", http.DetectContentType(p))
 	}
-	if w.done && !w.trailing && allowed && !w.declared && (!w.isHead || len(p) > 0) {
+	if w.done && allowed && !w.declared && (!w.isHead || len(p) > 0) {
 		w.length = int64(len(p))
 		w.add("content-length", strconv.Itoa(len(p)))
 	}
@@ -361,6 +358,9 @@ func (w *response) finish() error {
 	}
 	short := !w.isHead && w.length >= 0 && bodyAllowed(w.status) && w.written < w.length
 	trailer := w.trailer()
+	if w.isHead {
+		held, trailer = nil, nil
+	}
 	s := w.stream
 	c := s.conn
 	c.mu.Lock()
