@@ -162,7 +162,8 @@ func requestsOf() []behaviour {
 		{name: "empty body", fields: post("/"), body: []string{""}},
 		{name: "length 0", fields: post("/", "content-length", "0"), body: []string{""}},
 		{name: "no body, length 0", fields: post("/", "content-length", "0")},
-		{name: "large body", fields: post("/"), body: []string{strings.Repeat("a", maxFrame), strings.Repeat("b", maxFrame)}},
+		{name: "large body", fields: post("/"),
+			body: []string{strings.Repeat("a", maxFrame), strings.Repeat("b", maxFrame)}},
 		{name: "trailer", fields: post("/", "trailer", "X-Sum, x-other"), body: []string{"a"},
 			trailer: []string{"x-sum", "1"}},
 	}

@@ -252,7 +252,8 @@ func TestLeavesNothing(t *testing.T) {
 		t.Errorf("%d connections are counted", opened)
 	}
 	mu.Unlock()
-	goleak.VerifyNone(t, existing, goleak.IgnoreAnyFunction("github.com/fairlead/fairlead/internal/wire/h2.(*client).read"))
+	reading := goleak.IgnoreAnyFunction("github.com/fairlead/fairlead/internal/wire/h2.(*client).read")
+	goleak.VerifyNone(t, existing, reading)
 }
 
 // TestManyAtOnce has many streams send and receive, while some are reset.
