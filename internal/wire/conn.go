@@ -318,6 +318,11 @@ func (c *conn) refuse(err error) {
 		}
 		return
 	}
+	if c.requests == 1 && c.server.Fallback != nil && refused.Reason == foreign {
+		// It may be meant for the Fallback: a wrong preface of HTTP/2. Who knows what would be understood (RFC 9113 §3.4).
+		c.server.debug("no protocol that is known", "client", c.remote)
+		return
+	}
 	c.server.debug("request refused", "client", c.remote, "status", refused.Status, "reason", refused.Reason,
 		"section", refused.Section)
 	now := time.Now()

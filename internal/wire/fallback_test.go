@@ -3,6 +3,7 @@ package wire
 import (
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -87,5 +88,19 @@ func TestBeginsLikeThePreface(t *testing.T) {
 	c.send("INT / HTTP/1.1\r\nHost: x\r\n\r\n")
 	if status, body, _ := c.answer(); status != http.StatusOK || !strings.HasPrefix(body, "PRINT / ") {
 		t.Errorf("%d %q", status, body)
+	}
+}
+
+// TestWrongPreface: who speaks neither protocol is not answered in one of them.
+func TestWrongPreface(t *testing.T) {
+	address := serve(t, &Server{Poison: true, Fallback: newNetHTTP(t, nil), Handler: http.HandlerFunc(repeats)})
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	_, _ = io.WriteString(conn, "INVALID CONNECTION PREFACE\r\n\r\n")
+	if answer, err := io.ReadAll(conn); len(answer) > 0 || err != nil {
+		t.Errorf("%q %v", answer, err)
 	}
 }

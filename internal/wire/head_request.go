@@ -49,9 +49,15 @@ func (h *head) parseRequestLine(line string) error {
 	return h.checkTarget()
 }
 
+// foreign is the reason why what begins like no request at all is refused.
+const foreign = "not HTTP/1"
+
 // parseVersion accepts every minor version of HTTP/1: later ones are read like 1.1 (RFC 9110 §2.5).
 func (h *head) parseVersion(s string) error {
 	const shape = "HTTP/1.1"
+	if !equalFold(s[:min(len(s), 5)], shape[:5]) {
+		return malformed("RFC 9112 §2.3", foreign)
+	}
 	if len(s) != len(shape) || s[:5] != shape[:5] || s[6] != '.' || !isDigit(s[5]) || !isDigit(s[7]) {
 		return malformed("RFC 9112 §2.3", "no HTTP version")
 	}

@@ -150,7 +150,8 @@ func requestsOf() []behaviour {
 	return []behaviour{
 		{name: "get", fields: get("/a/b?c=d&e")},
 		{name: "escaped", fields: get("/a%2fb%20c?")},
-		{name: "fields", fields: get("/", "x-a", "1", "x-b", "2", "x-a", "3", "accept", "*/*", "user-agent", "x", "empty", "")},
+		{name: "fields",
+			fields: get("/", "x-a", "1", "x-b", "2", "x-a", "3", "accept", "*/*", "user-agent", "x", "empty", "")},
 		{name: "cookies", fields: get("/", "cookie", "a=b", "x", "y", "cookie", "c=d")},
 		{name: "host only", fields: []string{":method", "GET", ":scheme", "http", ":path", "/", "host", "b.test"}},
 		{name: "host twice the same", fields: get("/", "host", "a.test")},
