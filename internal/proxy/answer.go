@@ -30,7 +30,9 @@ func newCopier() *copier {
 func (x *exchange) signAnswer(answer *http.Response) {
 	removeHopByHop(answer.Header)
 	if x.entryPoint.Via.Answers {
-		x.entryPoint.Via.sign(answer.Header, answer.ProtoMajor, answer.ProtoMinor)
+		for _, f := range x.sign(nil, answer.Header["Via"], answer.ProtoMajor, answer.ProtoMinor) {
+			answer.Header[f.Key] = []string{f.Value}
+		}
 	}
 }
 

@@ -46,6 +46,7 @@ type exchange struct {
 	telemetry.Exchange
 	writer     http.ResponseWriter
 	entryPoint *EntryPoint
+	via        string // how the entry point signs messages of HTTP/1.1
 	log        *slog.Logger
 
 	// raw is the request as it came, where package wire read it. At the raw depth there is no request besides it.
@@ -101,7 +102,9 @@ func (e *exchanges) take(entryPoint *EntryPoint, log *slog.Logger) *exchange {
 		x.blank = new(http.Request).WithContext(&x.inside)
 		x.passOn = x.informational
 	}
-	x.entryPoint, x.log = entryPoint, log
+	if x.log = log; x.entryPoint != entryPoint {
+		x.entryPoint, x.via = entryPoint, entryPoint.Via.entry(1, 1)
+	}
 	return x
 }
 
@@ -115,7 +118,10 @@ func (e *exchanges) give(x *exchange) {
 	}
 	set := x.sending.set
 	clear(set)
-	*x = exchange{blank: x.blank, inside: exchangeContext{x: x}, passOn: x.passOn, sending: delivery{set: set[:0]}}
+	*x = exchange{
+		entryPoint: x.entryPoint, via: x.via, blank: x.blank, inside: exchangeContext{x: x}, passOn: x.passOn,
+		sending: delivery{set: set[:0]},
+	}
 	e.pool.Put(x)
 }
 

@@ -116,7 +116,7 @@ func (x *exchange) signRequest(set []wire.Field, h http.Header, major, minor int
 			Key: "Forwarded", Value: addForwarded(h["Forwarded"], x.hop, x.Host, x.Scheme),
 		})
 	}
-	return x.entryPoint.Via.field(set, h["Via"], major, minor)
+	return x.sign(set, h["Via"], major, minor)
 }
 
 // setForwarded tells the service who sent the request, and what for.

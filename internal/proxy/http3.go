@@ -14,6 +14,8 @@ import (
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
+
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // HTTP3 makes an entry point serve HTTP/3, too: on the same address and port, over UDP.
@@ -241,9 +243,31 @@ func listenBoth(o EntryPoint) (net.Listener, net.PacketConn, error) {
 // for a day.
 func advertiseHTTP3(next http.Handler, o EntryPoint, addr net.Addr) http.Handler {
 	port := cmp.Or(o.HTTP3.AdvertisedPort, addr.(*net.UDPAddr).Port)
-	value := []string{fmt.Sprintf(`h3=":%d"; ma=86400`, port)}
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header()["Alt-Svc"] = value
-		next.ServeHTTP(w, r)
-	})
+	a := advertiser{next, []string{fmt.Sprintf(`h3=":%d"; ma=86400`, port)}}
+	if raw, ok := next.(wire.RawHandler); ok {
+		return &rawAdvertiser{a, raw}
+	}
+	return &a
+}
+
+type advertiser struct {
+	next  http.Handler
+	value []string
+}
+
+func (a *advertiser) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header()["Alt-Svc"] = a.value
+	a.next.ServeHTTP(w, r)
+}
+
+// rawAdvertiser is advertiser at the raw depth, too.
+type rawAdvertiser struct {
+	advertiser
+	raw wire.RawHandler
+}
+
+// ServeRaw is part of wire.RawHandler.
+func (a *rawAdvertiser) ServeRaw(x *wire.Exchange) bool {
+	x.ResponseWriter().Header()["Alt-Svc"] = a.value
+	return a.raw.ServeRaw(x)
 }

@@ -100,7 +100,7 @@ func (d *delivery) relayAnswer(a *wire.Answer) error {
 	x.wrote, x.Status = true, a.Status
 	d.set = d.set[:0]
 	if x.entryPoint.Via.Answers {
-		d.set = x.entryPoint.Via.field(d.set, nil, 1, a.Minor())
+		d.set = x.sign(d.set, nil, 1, a.Minor())
 	}
 	sent, err := x.raw.Relay(a, staysHere, d.set)
 	x.BytesOut += sent

@@ -58,19 +58,19 @@ func newDepths(tb testing.TB, e EntryPoint, change func(*model.Snapshot)) *depth
 	p.Apply(s, true)
 	tb.Cleanup(p.builder.dialer.closeIdle)
 	d.raw = &watched{clientHandler: p.clients(e).(*clientHandler)}
-	d.ways["raw"] = listen(tb, d.raw)
-	d.ways["general"] = listen(tb, http.HandlerFunc(d.raw.ServeHTTP))
+	d.ways["raw"] = listen(tb, d.raw, true)
+	d.ways["general"] = listen(tb, http.HandlerFunc(d.raw.ServeHTTP), true)
 	return d
 }
 
-// listen serves on an address of its own until the test ends. Whatever a handler keeps is spoilt.
-func listen(tb testing.TB, h http.Handler) string {
+// listen serves on an address of its own until the test ends. poison spoils whatever a handler keeps.
+func listen(tb testing.TB, h http.Handler, poison bool) string {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &wire.Server{Handler: h, Poison: true, Log: slog.New(slog.NewTextHandler(tb.Output(), nil))}
+	s := &wire.Server{Handler: h, Poison: poison, Log: slog.New(slog.NewTextHandler(tb.Output(), nil))}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = s.Serve(l) })
 	tb.Cleanup(func() { _ = s.Close(); serving.Wait() })

@@ -35,6 +35,14 @@ func (v Via) loops(h http.Header) bool {
 	return passes >= maxPasses
 }
 
+// sign is Via.field for what the exchange passes on.
+func (x *exchange) sign(set []wire.Field, prior []string, major, minor int) []wire.Field {
+	if len(prior) == 0 && major == 1 && minor == 1 && x.entryPoint.Via.Name != "" { // the usual
+		return append(set, wire.Field{Key: "Via", Value: x.via})
+	}
+	return x.entryPoint.Via.field(set, prior, major, minor)
+}
+
 // field adds Via, which says by which protocol a message came, and to whom.
 func (v Via) field(set []wire.Field, prior []string, major, minor int) []wire.Field {
 	if v.Name == "" {
@@ -45,13 +53,6 @@ func (v Via) field(set []wire.Field, prior []string, major, minor int) []wire.Fi
 		entry = strings.Join(slices.Concat(prior, []string{entry}), ", ")
 	}
 	return append(set, wire.Field{Key: "Via", Value: entry})
-}
-
-// sign adds Via to the fields of a message.
-func (v Via) sign(h http.Header, major, minor int) {
-	for _, f := range v.field(nil, h["Via"], major, minor) {
-		h[f.Key] = []string{f.Value}
-	}
 }
 
 func (v Via) entry(major, minor int) string {

@@ -73,12 +73,13 @@ func (e *Exchange) Fields() int { return len(e.head.fields) }
 // Field returns the i-th field.
 func (e *Exchange) Field(i int) Field { return Field{e.head.fields[i].key, e.head.fields[i].value} }
 
-// Relay sends a service's answer as it came, without the fields that drop names, and with those in set behind
-// them. The answer is plain ([Answer.Plain]). It returns how much of the body was sent. If that was not
-// all, the connection to the client must be cut.
+// Relay sends a service's answer as it came: without the fields that drop names, with those of the ResponseWriter's
+// Header in the place of the service's, and with those in set behind them. The answer is plain ([Answer.Plain]). It
+// returns how much of the body was sent. If that was not all, the connection to the client must be cut.
 func (e *Exchange) Relay(a *Answer, drop func(key string) bool, set []Field) (int64, error) {
 	w := &e.response
 	w.relayHead(a.head, drop)
+	w.writeFields(w.keeps)
 	for i := range set {
 		w.writeField(set[i].Key, set[i].Value)
 	}
@@ -102,7 +103,7 @@ func (w *response) relayHead(h *head, drop func(key string) bool) {
 	writeStatusLine(out, w.exchange.head.minor, h.status)
 	for i := range h.fields {
 		f := &h.fields[i]
-		if drop(f.key) || !w.keeps(f.key) {
+		if drop(f.key) || !w.keeps(f.key) || len(w.header[f.key]) > 0 {
 			continue
 		}
 		w.dated = w.dated || f.key == "Date"
