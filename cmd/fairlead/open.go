@@ -267,7 +267,7 @@ func (i *instance) entryPoint(e config.EntryPoint) (proxy.EntryPoint, error) {
 		IdleTimeout: timeouts.IdleTimeout,
 		HeaderBytes: e.Limits.HeaderBytes, Headers: e.Limits.Headers, Connections: e.Limits.Connections,
 		ConnectionsPerClient: e.Limits.ConnectionsPerClient, MaxConcurrentStreams: e.HTTP2.MaxConcurrentStreams,
-		StallTimeout: e.HTTP2.StallTimeout,
+		StallTimeout: timeouts.StallTimeout,
 		Trusted:      config.Prefixes(e.ForwardedHeaders.TrustedIPs), TrustAll: e.ForwardedHeaders.Insecure,
 		Forwarded: e.ForwardedHeaders.Forwarded, Via: proxy.Via(e.Via),
 		AcceptGrace: life.RequestAcceptGraceTimeout, DrainGrace: life.GraceTimeOut,

@@ -77,11 +77,12 @@ func TestEveryField(t *testing.T) {
 			Transport: Transport{
 				RespondingTimeouts: RespondingTimeouts{
 					ReadTimeout: 90 * time.Second, WriteTimeout: 20 * time.Second, HeaderTimeout: 3 * time.Second,
+					StallTimeout: 30 * time.Second,
 				},
 				LifeCycle: LifeCycle{RequestAcceptGraceTimeout: 2 * time.Second},
 			},
 			Limits: Limits{HeaderBytes: 32768, Headers: 100, Connections: 5000, ConnectionsPerClient: 50},
-			HTTP2:  HTTP2{MaxConcurrentStreams: 100, StallTimeout: 30 * time.Second},
+			HTTP2:  HTTP2{MaxConcurrentStreams: 100},
 			TLS: &TLS{
 				MinVersion:   "1.3",
 				Certificates: []KeyPair{{CertFile: "/etc/fairlead/certs/a.pem", KeyFile: "/etc/keys/a.pem"}},

@@ -46,10 +46,11 @@ type Transport struct {
 
 // RespondingTimeouts bound one request; zero means no limit.
 type RespondingTimeouts struct {
-	ReadTimeout   time.Duration `doc:"readTimeout"`   // of a whole request; default: 60 s
+	ReadTimeout   time.Duration `doc:"readTimeout"`   // of a whole request, or of 64 KiB of a long one; default: 60 s
 	WriteTimeout  time.Duration `doc:"writeTimeout"`  // of a whole answer; default: no limit
 	IdleTimeout   time.Duration `doc:"idleTimeout"`   // between two requests; default: 180 s; 0: ReadTimeout
 	HeaderTimeout time.Duration `doc:"headerTimeout"` // of a request's head; default: 10 s
+	StallTimeout  time.Duration `doc:"stallTimeout"`  // of a client that takes nothing of an answer; default: 60 s
 }
 
 // LifeCycle says how the entry point ends.
@@ -72,8 +73,6 @@ type Limits struct {
 // HTTP2 bounds HTTP/2 connections.
 type HTTP2 struct {
 	MaxConcurrentStreams int `doc:"maxConcurrentStreams"` // of one connection, HTTP/3's too; default: 250
-	// StallTimeout is how long a client may take nothing of what is to be sent to it. Default: 60 s; 0: no limit.
-	StallTimeout time.Duration `doc:"stallTimeout"`
 }
 
 // HTTP3 serves the entry point over QUIC, too: on the same address and port, over UDP.
@@ -95,10 +94,11 @@ func defaultEntryPoint(name string) EntryPoint {
 		Transport: Transport{
 			RespondingTimeouts: RespondingTimeouts{
 				ReadTimeout: 60 * time.Second, IdleTimeout: 180 * time.Second, HeaderTimeout: 10 * time.Second,
+				StallTimeout: 60 * time.Second,
 			},
 			LifeCycle: LifeCycle{GraceTimeOut: 10 * time.Second},
 		},
 		Limits: Limits{HeaderBytes: 64 << 10, Headers: 200},
-		HTTP2:  HTTP2{MaxConcurrentStreams: 250, StallTimeout: 60 * time.Second},
+		HTTP2:  HTTP2{MaxConcurrentStreams: 250},
 	}
 }

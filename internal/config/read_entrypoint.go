@@ -40,6 +40,7 @@ func (l *loader) entryPoint(p part, e *EntryPoint) {
 	l.notNegative(responding.key("writeTimeout"), timeouts.WriteTimeout)
 	l.notNegative(responding.key("idleTimeout"), timeouts.IdleTimeout)
 	l.notNegative(responding.key("headerTimeout"), timeouts.HeaderTimeout)
+	l.notNegative(responding.key("stallTimeout"), timeouts.StallTimeout)
 	life := transport.key("lifeCycle")
 	l.notNegative(life.key("requestAcceptGraceTimeout"), e.Transport.LifeCycle.RequestAcceptGraceTimeout)
 	l.notNegative(life.key("graceTimeOut"), e.Transport.LifeCycle.GraceTimeOut)
@@ -48,9 +49,7 @@ func (l *loader) entryPoint(p part, e *EntryPoint) {
 	l.atLeast(limits.key("headers"), 1, e.Limits.Headers)
 	l.atLeast(limits.key("connections"), 0, e.Limits.Connections)
 	l.atLeast(limits.key("connectionsPerClient"), 0, e.Limits.ConnectionsPerClient)
-	http2 := p.key("http2")
-	l.atLeast(http2.key("maxConcurrentStreams"), 1, e.HTTP2.MaxConcurrentStreams)
-	l.notNegative(http2.key("stallTimeout"), e.HTTP2.StallTimeout)
+	l.atLeast(p.key("http2").key("maxConcurrentStreams"), 1, e.HTTP2.MaxConcurrentStreams)
 	l.http3(p, e)
 	if e.TLS == nil {
 		return

@@ -22,19 +22,22 @@ type engine interface {
 	Close() error                   // does not
 }
 
+// counter returns what is told of each connection of a protocol that opens (1) or closes (-1).
+type counter func(protocol string) func(int)
+
 // newEngine returns what serves HTTP/1.1 and HTTP/2 (over TLS by ALPN, in plain text by prior knowledge) on an entry
-// point. connections is told of each that opens (1) or closes (-1).
-func newEngine(o EntryPoint, handler http.Handler, connections func(int), log *slog.Logger) engine {
+// point.
+func newEngine(o EntryPoint, handler http.Handler, connections counter, log *slog.Logger) engine {
 	second := &h2.Server{
 		Handler: handler, Log: log, HeaderTimeout: o.HeaderTimeout, ReadTimeout: o.ReadTimeout,
 		WriteTimeout: o.WriteTimeout, IdleTimeout: o.IdleTimeout, StallTimeout: o.StallTimeout,
 		HeaderBytes: o.HeaderBytes, Fields: maxFields(o), MaxConcurrentStreams: o.MaxConcurrentStreams,
-		OnOpen: connections,
+		OnOpen: connections("http2"),
 	}
 	return &engines{second: second, first: &wire.Server{
 		Handler: handler, Log: log, HeaderTimeout: o.HeaderTimeout, ReadTimeout: o.ReadTimeout,
 		WriteTimeout: o.WriteTimeout, IdleTimeout: o.IdleTimeout, HeaderBytes: o.HeaderBytes,
-		Fields: maxFields(o), Fallback: second, OnOpen: connections,
+		Fields: maxFields(o), Fallback: second, OnOpen: connections("http1"),
 	}}
 }
 

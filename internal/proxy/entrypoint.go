@@ -36,7 +36,7 @@ type EntryPoint struct {
 	Connections          int
 	ConnectionsPerClient int
 	MaxConcurrentStreams int // of one HTTP/2 or HTTP/3 connection; 0: 250
-	// StallTimeout is how long a client of HTTP/2 may take nothing of an answer.
+	// StallTimeout is how long a client may take nothing of an answer.
 	StallTimeout time.Duration
 
 	// ProxyProtocol are the load balancers that begin each connection with a PROXY protocol header, v1 or v2. Connections
@@ -65,7 +65,7 @@ type listener struct {
 }
 
 // open listens on the entry point's address.
-func open(o EntryPoint, handler http.Handler, tunnels *tunnels, connections func(int), log *slog.Logger,
+func open(o EntryPoint, handler http.Handler, tunnels *tunnels, connections counter, log *slog.Logger,
 ) (*listener, error) {
 	l, packets, err := listenBoth(o)
 	if err != nil {
@@ -86,7 +86,7 @@ func open(o EntryPoint, handler http.Handler, tunnels *tunnels, connections func
 	if packets == nil {
 		return &listener{o, l, newEngine(o, handler, connections, log), tunnels, log}, nil
 	}
-	udp, err := newHTTP3Engine(o, packets, handler, limits, connections, log)
+	udp, err := newHTTP3Engine(o, packets, handler, limits, connections("http3"), log)
 	if err != nil {
 		_ = l.Close()
 		return nil, err

@@ -66,6 +66,7 @@ type exchange struct {
 	connect  *connect        // the client wants it for one stream only; nil otherwise
 	trailers bool            // the client takes trailers
 	wrote    bool            // the answer's head is sent
+	pace     *pace           // of the body; nil: it has none, or a small one
 	ended    <-chan struct{} // closed when the key that carries the request is revoked; nil where there is none
 }
 
@@ -173,6 +174,7 @@ func (x *exchange) WriteHeader(status int) {
 	}
 	if status >= 200 || status == http.StatusSwitchingProtocols {
 		x.wrote, x.Status = true, status
+		x.pace.begin()
 		if x.Reason != "" {
 			x.Header().Set(reasonField, x.Reason)
 		}

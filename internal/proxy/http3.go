@@ -51,7 +51,8 @@ type http3Engine struct {
 	handler    http.Handler
 	idle       time.Duration // without a request on a connection; 0: no limit
 	read       time.Duration // until a request is complete; 0: no limit
-	write      time.Duration // for a client to take some of an answer; 0: no limit
+	write      time.Duration // until an answer is complete; 0: no limit
+	stall      time.Duration // for a client to take some of an answer; 0: no limit
 	requests   int           // under way on one connection, at the most
 	limits     *connectionLimits
 	unproven   int64
@@ -80,7 +81,8 @@ func newHTTP3Engine(
 ) (*http3Engine, error) {
 	streams := cmp.Or(o.MaxConcurrentStreams, 250)
 	e := &http3Engine{
-		handler: handler, read: o.ReadTimeout, write: o.WriteTimeout, idle: cmp.Or(o.IdleTimeout, o.ReadTimeout),
+		handler: handler, read: o.ReadTimeout, write: o.WriteTimeout, stall: o.StallTimeout,
+		idle:     cmp.Or(o.IdleTimeout, o.ReadTimeout),
 		requests: 2 * streams, limits: limits, unproven: unprovenHandshakes, count: count,
 		packets: packets, served: make(chan struct{}), conns: make(map[*http3Conn]struct{}),
 	}
@@ -222,8 +224,10 @@ func (w *withHTTP3) Close() error { return errors.Join(w.tcp.Close(), w.udp.Clos
 
 // listenBoth opens an address for TCP, and for UDP where HTTP/3 is wanted.
 func listenBoth(o EntryPoint) (net.Listener, net.PacketConn, error) {
+	config := net.ListenConfig{Control: stallControl(o.StallTimeout)}
+	config.SetMultipathTCP(false) // it has no such limit
 	for attempt := 1; ; attempt++ {
-		l, err := net.Listen("tcp", o.Address)
+		l, err := config.Listen(context.Background(), "tcp", o.Address)
 		if err != nil || o.HTTP3 == nil {
 			return l, nil, err
 		}

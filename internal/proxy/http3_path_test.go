@@ -120,9 +120,12 @@ func TestHTTP3EarlyRequests(t *testing.T) {
 	})
 	for _, c := range []struct {
 		method byte
+		fields string
 		want   string
 	}{
-		{get, "GET early=1"}, {post, "too_early"},
+		{get, "", "GET early=1"},
+		{post, "", "too_early"},
+		{connectMethod, "\x27\x02:protocol\x09websocket", "too_early"},
 	} {
 		b := startSecure(t, to(addr), func(o *Options) { o.EntryPoints[0].HTTP3.ZeroRTT = true })
 		answered, held := false, true
@@ -142,8 +145,8 @@ func TestHTTP3EarlyRequests(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := rawRequest(t, conn, c.method); !strings.Contains(got, c.want) {
-			t.Errorf("%q is answered, want %q", got, c.want)
+		if got := rawRequest(t, conn, c.method, c.fields); !strings.Contains(got, c.want) {
+			t.Errorf("%d is answered %q, want %q", c.method, got, c.want)
 		}
 		path.mu.Lock()
 		held = false
@@ -166,7 +169,7 @@ func visit(t *testing.T, path *netPath, identity *tls.Config) {
 }
 
 // Where methods stand in QPACK's static table (RFC 9204 appendix A).
-const get, post = 17, 20
+const connectMethod, get, post = 15, 17, 20
 
 // rawHead is the HEADERS frame of a request: method, https and / from the static table, the authority "a", and fields.
 func rawHead(method byte, fields ...string) []byte {
@@ -175,13 +178,13 @@ func rawHead(method byte, fields ...string) []byte {
 }
 
 // rawRequest sends a request without waiting for anything, and returns the bytes of the answer.
-func rawRequest(t *testing.T, conn *quic.Conn, method byte) string {
+func rawRequest(t *testing.T, conn *quic.Conn, method byte, fields ...string) string {
 	t.Helper()
 	s, err := conn.OpenStream()
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Write(rawHead(method))
+	_, err = s.Write(rawHead(method, fields...))
 	if err = errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)
 	}

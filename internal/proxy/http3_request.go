@@ -16,12 +16,18 @@ func (e *http3Engine) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	defer conn.end()
-	answer := &http3Answer{ResponseWriter: w, control: http.NewResponseController(w), timeout: e.write}
+	answer := &http3Answer{ResponseWriter: w, control: http.NewResponseController(w), stall: e.stall}
+	if e.write > 0 {
+		answer.end = time.Now().Add(e.write)
+		_ = answer.control.SetWriteDeadline(answer.end)
+	}
 	if e.read > 0 {
 		_ = answer.control.SetReadDeadline(time.Now().Add(e.read))
 	}
 	r := in.WithContext(in.Context())
-	r.Proto = "HTTP/3.0" // not the protocol of an extended CONNECT
+	if r.Proto != "HTTP/3.0" { // it is the protocol of an extended CONNECT (RFC 9220)
+		r.Header[protocolField], r.Proto = []string{r.Proto}, "HTTP/3.0"
+	}
 	body := &http3Body{from: in, body: in.Body, answer: answer, trailer: announced(in.Trailer)}
 	body.asks = in.Header.Get("Expect") == "100-continue"
 	r.Body, r.Trailer, in.Trailer = body, body.trailer, nil
@@ -93,12 +99,12 @@ func (b *http3Body) Read(p []byte) (int, error) {
 
 func (b *http3Body) Close() error { return b.body.Close() }
 
-// http3Answer is the http.ResponseWriter of a request. A write may take as long as the client takes a little of it
-// within the timeout.
+// http3Answer is the http.ResponseWriter of a request.
 type http3Answer struct {
 	http.ResponseWriter
 	control *http.ResponseController
-	timeout time.Duration // 0: no limit
+	stall   time.Duration // for the client to take what is written; 0: no limit
+	end     time.Time     // by when all of the answer must be taken; zero: no limit
 
 	// mu keeps 100 (Continue), which another goroutine's reading of the body sends, out of the answer.
 	mu    sync.Mutex
@@ -146,9 +152,14 @@ func (a *http3Answer) begin() {
 
 // patient gives the client time to take what is written next.
 func (a *http3Answer) patient() {
-	if a.timeout > 0 {
-		_ = a.control.SetWriteDeadline(time.Now().Add(a.timeout))
+	if a.stall == 0 {
+		return
 	}
+	by := time.Now().Add(a.stall)
+	if !a.end.IsZero() && a.end.Before(by) {
+		by = a.end
+	}
+	_ = a.control.SetWriteDeadline(by)
 }
 
 // Unwrap lets http.ResponseController reach quic-go's.

@@ -28,8 +28,9 @@ type Options struct {
 	// Middlewares makes the rules' middlewares.
 	Middlewares *middleware.Set
 	Observers   []Observer
-	// Connections is told of each connection that clients open (1) or close (-1). Nil: nobody is told.
-	Connections func(entryPoint string, change int)
+	// Connections is told of each connection that clients open (1) or close (-1), and what it speaks: "http1", "http2" or
+	// "http3". Nil: nobody is told.
+	Connections func(entryPoint, protocol string, change int)
 	Log         *slog.Logger
 	// Poison spoils what handlers had, once they have returned, and never uses it again. It is for tests.
 	Poison bool
@@ -75,9 +76,11 @@ func New(o Options) (*Proxy, error) {
 }
 
 func (p *Proxy) open(e EntryPoint, handler http.Handler) error {
-	count := func(change int) {
-		if p.options.Connections != nil {
-			p.options.Connections(e.Name, change)
+	count := func(protocol string) func(int) {
+		return func(change int) {
+			if p.options.Connections != nil {
+				p.options.Connections(e.Name, protocol, change)
+			}
 		}
 	}
 	l, err := open(e, handler, p.tunnels, count, p.log)

@@ -50,6 +50,9 @@ func (f *clientHandler) isPlain(raw *wire.Exchange, path string) bool {
 		raw.Method() == http.MethodTrace:
 		return false
 	}
+	if _, length := raw.Body(); length < 0 || length > replayable { // it is paced
+		return false
+	}
 	_, addr := raw.RemoteAddr()
 	trusted := f.trusted.includes(addr.Addr().Unmap())
 	for i := range raw.Fields() {
@@ -98,6 +101,7 @@ func (x *exchange) rawFields(set []wire.Field) []wire.Field {
 func (d *delivery) relayAnswer(a *wire.Answer) error {
 	x := d.x
 	x.wrote, x.Status = true, a.Status
+	x.pace.begin()
 	d.set = d.set[:0]
 	if x.entryPoint.Via.Answers {
 		d.set = x.sign(d.set, nil, 1, a.Minor())

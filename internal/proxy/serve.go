@@ -31,6 +31,7 @@ func (f *clientHandler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	if !admit(x, r) || isFinal(x, r) {
 		return
 	}
+	x.paceBody(r)
 	x.client = f.trusted.resolveClient(r)
 	x.ClientAddr = r.RemoteAddr
 	g := f.generation.Load()
@@ -79,7 +80,7 @@ func admit(x *exchange, r *http.Request) bool {
 		x.refuse(http.StatusBadRequest, reasonBadRequest)
 	case x.entryPoint.Via.loops(r.Header):
 		x.refuse(http.StatusLoopDetected, reasonLoop)
-	case isEarly(r) && !mayBeRepeated(r):
+	case isEarly(r) && (x.upgrade != "" || !mayBeRepeated(r)):
 		x.refuse(http.StatusTooEarly, reasonTooEarly)
 	default:
 		delete(r.Header, "Host") // HTTP/2 may have it beside :authority
@@ -135,6 +136,7 @@ func removeLinkFields(h http.Header) {
 
 // finish tells the observers that an exchange is over.
 func (p *Proxy) finish(x *exchange) {
+	x.pace.end()
 	x.finish()
 	for _, o := range p.options.Observers {
 		o.Served(&x.Exchange)

@@ -65,7 +65,8 @@ func NewMetrics() *Metrics {
 	m.retries = m.counters("retries_total", "Attempts to send a request beyond the first.", "service", "cluster")
 	m.ownAnswers = m.counters("own_answers_total", "Answers that were made here and not by a service, by reason.",
 		"entry_point", "service", "reason")
-	m.connections = m.gauges("open_connections", "Connections of clients that are open.", "entry_point")
+	m.connections = m.gauges("open_connections", "Connections of clients that are open.", "entry_point",
+		"protocol")
 	m.refusedKeys = m.counters("refused_keys_total", "API keys that were not accepted.", "where", "reason")
 	m.problems = m.gauges("problems", "Things that are wrong with the configuration, by code.", "code")
 	m.connected = m.gauges("link_connected", "1 while the link to a followed cluster is up, else 0.", "cluster")
@@ -97,9 +98,10 @@ func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
 }
 
-// OpenConnections adds n, which may be negative, to the connections that clients have open on an entry point.
-func (m *Metrics) OpenConnections(entryPoint string, n int) {
-	m.connections.WithLabelValues(entryPoint).Add(float64(n))
+// OpenConnections adds n, which may be negative, to the connections that clients have open on an entry point. protocol
+// is one of a fixed list: "http1", "http2", "http3".
+func (m *Metrics) OpenConnections(entryPoint, protocol string, n int) {
+	m.connections.WithLabelValues(entryPoint, protocol).Add(float64(n))
 }
 
 // RefusedKey counts an API key that was not accepted. where is "link" or "api"; reason is a word of a fixed list, such

@@ -44,8 +44,8 @@ func TestMetrics(t *testing.T) {
 		l.Served(x)
 	}
 	l.write()
-	m.OpenConnections("web", 3)
-	m.OpenConnections("web", -1)
+	m.OpenConnections("web", "http3", 3)
+	m.OpenConnections("web", "http3", -1)
 	m.RefusedKey("link", "expired")
 	m.RefusedKey("link", "expired")
 	m.RefusedKey("api", "unknown")
@@ -111,7 +111,7 @@ func TestMetricsRace(t *testing.T) {
 			for i := range 200 {
 				m.Served(&Exchange{Route: fmt.Sprint("r", i%50), Status: 200})
 				m.SetProblems(problems(model.Stale))
-				m.OpenConnections("web", 1)
+				m.OpenConnections("web", "http3", 1)
 			}
 		})
 	}
