@@ -14,6 +14,8 @@ import (
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
+
+	"github.com/fairlead/fairlead/internal/telemetry"
 )
 
 // netPath carries packets between one client and an entry point, as a network with a mind of its own.
@@ -127,30 +129,38 @@ func TestHTTP3EarlyRequests(t *testing.T) {
 		{post, "", "too_early"},
 		{connectMethod, "\x27\x02:protocol\x09websocket", "too_early"},
 	} {
-		b := startSecure(t, to(addr), func(o *Options) { o.EntryPoints[0].HTTP3.ZeroRTT = true })
-		answered, held := false, true
-		path := newNetPath(t, b, func(toServer bool, packet []byte) bool {
-			answered = answered || !toServer
-			// Once the server has answered, the client's end of the handshake is held back, its early data is not.
-			return !toServer || !held || !answered || packet[0]&0xf0 == 0xd0
+		arrived := make(chan struct{}, 2)
+		b := startSecure(t, to(addr), func(o *Options) {
+			o.EntryPoints[0].HTTP3.ZeroRTT = true
+			o.Observers = append(o.Observers, served(arrived))
 		})
+		// The server's answers are lost until the request is on its way, and then the client's end of the handshake is.
+		loseAnswers, loseEnd := false, false
+		path := newNetPath(t, b, func(toServer bool, _ []byte) bool {
+			return toServer && !loseEnd || !toServer && !loseAnswers
+		})
+		lose := func(answers, end bool) {
+			path.mu.Lock()
+			defer path.mu.Unlock()
+			loseAnswers, loseEnd = answers, end
+		}
 		identity := insecure()
 		identity.NextProtos, identity.ClientSessionCache = []string{"h3"}, tls.NewLRUClientSessionCache(1)
-		held = false
 		visit(t, path, identity)
-		path.mu.Lock()
-		answered, held = false, true
-		path.mu.Unlock()
+		<-arrived
+		lose(true, false)
 		conn, err := quic.DialAddrEarly(t.Context(), path.client.LocalAddr().String(), identity, &quic.Config{})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := rawRequest(t, conn, c.method, c.fields); !strings.Contains(got, c.want) {
-			t.Errorf("%d is answered %q, want %q", c.method, got, c.want)
+		s := sendRaw(t, conn, c.method, c.fields)
+		<-arrived // in the handler: the handshake cannot be complete
+		lose(false, true)
+		got, err := io.ReadAll(s)
+		if err != nil || !strings.Contains(string(got), c.want) {
+			t.Errorf("%d is answered %q %v, want %q", c.method, got, err, c.want)
 		}
-		path.mu.Lock()
-		held = false
-		path.mu.Unlock()
+		lose(false, false)
 		_ = conn.CloseWithError(0, "")
 	}
 }
@@ -177,8 +187,13 @@ func rawHead(method byte, fields ...string) []byte {
 	return append([]byte{1, byte(len(head))}, head...)
 }
 
-// rawRequest sends a request without waiting for anything, and returns the bytes of the answer.
-func rawRequest(t *testing.T, conn *quic.Conn, method byte, fields ...string) string {
+// served is an Observer that tells that a request was served.
+type served chan struct{}
+
+func (s served) Served(*telemetry.Exchange) { s <- struct{}{} }
+
+// sendRaw sends a request without waiting for anything.
+func sendRaw(t *testing.T, conn *quic.Conn, method byte, fields ...string) *quic.Stream {
 	t.Helper()
 	s, err := conn.OpenStream()
 	if err != nil {
@@ -188,9 +203,15 @@ func rawRequest(t *testing.T, conn *quic.Conn, method byte, fields ...string) st
 	if err = errors.Join(err, s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := io.ReadAll(s)
+	return s
+}
+
+// rawRequest sends a request and returns the bytes of the answer.
+func rawRequest(t *testing.T, conn *quic.Conn, method byte) string {
+	t.Helper()
+	answer, err := io.ReadAll(sendRaw(t, conn, method))
 	if err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	return string(answer)
 }

@@ -50,7 +50,7 @@ func (f *clientHandler) isPlain(raw *wire.Exchange, path string) bool {
 		raw.Method() == http.MethodTrace:
 		return false
 	}
-	if _, length := raw.Body(); length < 0 || length > replayable { // it is paced
+	if _, length := raw.Body(); e.ReadTimeout > 0 && (length < 0 || length > replayable) { // it is paced
 		return false
 	}
 	_, addr := raw.RemoteAddr()
