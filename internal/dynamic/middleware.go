@@ -22,6 +22,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 	"addPrefix":         func() middlewareSpec { return new(addPrefix) },
 	"apiKey":            func() middlewareSpec { return new(apiKey) },
 	"basicAuth":         func() middlewareSpec { return new(basicAuth) },
+	"buffering":         func() middlewareSpec { return new(buffering) },
 	"chain":             func() middlewareSpec { return new(chain) },
 	"circuitBreaker":    func() middlewareSpec { return new(circuitBreaker) },
 	"compress":          func() middlewareSpec { return new(compress) },
@@ -48,7 +49,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 
 // otherMiddlewares are the kinds that Traefik v3 documents and that are not served yet.
 var otherMiddlewares = []string{
-	"appRoot", "authTLSPassCertificateToUpstream", "buffering", "digestAuth",
+	"appRoot", "authTLSPassCertificateToUpstream", "digestAuth",
 	"grpcWeb", "plugin", "requestHeaderModifier",
 	"requestRedirect", "responseHeaderModifier", "rewriteTarget", "snippet", "upstreamVHost", "URLRewrite",
 }

@@ -19,6 +19,7 @@ var kinds = []kind{
 	of("addPrefix", func(m *model.Middleware) *model.AddPrefix { return m.AddPrefix }, newAddPrefix),
 	of("apiKey", func(m *model.Middleware) *model.APIKey { return m.APIKey }, newAPIKey),
 	of("basicAuth", func(m *model.Middleware) *model.BasicAuth { return m.BasicAuth }, newBasicAuth),
+	of("buffering", func(m *model.Middleware) *model.Buffering { return m.Buffering }, newBuffering),
 	of("chain", func(m *model.Middleware) *model.Chain { return m.Chain }, newChain),
 	of("circuitBreaker", func(m *model.Middleware) *model.CircuitBreaker { return m.CircuitBreaker }, newCircuitBreaker),
 	of("compress", func(m *model.Middleware) *model.Compress { return m.Compress }, newCompress),

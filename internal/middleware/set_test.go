@@ -229,6 +229,11 @@ func TestBuildSaysWhatIsWrongWithPaths(t *testing.T) {
 
 func TestBuildSaysWhatIsWrongWithLoad(t *testing.T) {
 	checkBad(t, map[string]badSpec{
+		"buffering size": {model.Middleware{Buffering: &model.Buffering{MemRequest: -1}}, "buffering: has a negative"},
+		"buffering retry": {
+			model.Middleware{Buffering: &model.Buffering{PassRequest: true, Retry: &model.Condition{}}},
+			"buffering.retryExpression: needs",
+		},
 		"circuitBreaker status": {
 			model.Middleware{CircuitBreaker: &model.CircuitBreaker{Status: 99}}, "circuitBreaker.responseCode: 99",
 		},

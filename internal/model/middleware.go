@@ -10,6 +10,7 @@ type Middleware struct {
 	AddPrefix         *AddPrefix         `json:"addPrefix,omitempty"`
 	APIKey            *APIKey            `json:"apiKey,omitempty"`
 	BasicAuth         *BasicAuth         `json:"basicAuth,omitempty"`
+	Buffering         *Buffering         `json:"buffering,omitempty"`
 	Chain             *Chain             `json:"chain,omitempty"`
 	CircuitBreaker    *CircuitBreaker    `json:"circuitBreaker,omitempty"`
 	Compress          *Compress          `json:"compress,omitempty"`
