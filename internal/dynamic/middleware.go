@@ -27,6 +27,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 	"circuitBreaker":    func() middlewareSpec { return new(circuitBreaker) },
 	"compress":          func() middlewareSpec { return new(compress) },
 	"contentType":       func() middlewareSpec { return new(contentType) },
+	"digestAuth":        func() middlewareSpec { return new(digestAuth) },
 	"encodedCharacters": func() middlewareSpec { return new(encodedCharacters) },
 	"errors":            func() middlewareSpec { return new(errorPages) },
 	"forwardAuth":       func() middlewareSpec { return new(forwardAuth) },
@@ -49,7 +50,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 
 // otherMiddlewares are the kinds that Traefik v3 documents and that are not served yet.
 var otherMiddlewares = []string{
-	"appRoot", "authTLSPassCertificateToUpstream", "digestAuth",
+	"appRoot", "authTLSPassCertificateToUpstream",
 	"grpcWeb", "plugin", "requestHeaderModifier",
 	"requestRedirect", "responseHeaderModifier", "rewriteTarget", "snippet", "upstreamVHost", "URLRewrite",
 }

@@ -83,6 +83,8 @@ var basics = []struct{ prefix, object string }{
 	{"http.middlewares.NAME.basicAuth.", `{"basicAuth": {"usersFile": "users"}}`},
 	{"http.middlewares.NAME.circuitBreaker.", `{"circuitBreaker": {"expression": "NetworkErrorRatio() > 1"}}`},
 	{"http.middlewares.NAME.inFlightReq.sourceCriterion.", `{"inFlightReq": {"amount": 1, "sourceCriterion": {}}}`},
+	{"http.middlewares.NAME.digestAuth.users", `{}`},
+	{"http.middlewares.NAME.digestAuth.", `{"digestAuth": {"usersFile": "digests"}}`},
 	{"http.middlewares.NAME.errors.status", `{"errors": {"service": "a"}}`},
 	{"http.middlewares.NAME.errors.", `{"errors": {"status": ["500"], "service": "a"}}`},
 	{"http.middlewares.NAME.retry.disable", `{"retry": {"attempts": 2, "status": ["500"]}}`},
@@ -138,6 +140,9 @@ func (s sample) snapshot(t *testing.T) model.Snapshot {
 func readSampleFile(name string) ([]byte, error) {
 	if name == "hashes" {
 		return []byte(strings.Repeat("0", 64)), nil
+	}
+	if name == "digests" {
+		return []byte("test:traefik:a2688e031edb4be6a3797f3882655c05"), nil
 	}
 	return []byte("ann:{SHA}0DPiKuNIrrVmD8IUCuw1hQxNqZc="), nil
 }

@@ -24,6 +24,7 @@ var kinds = []kind{
 	of("circuitBreaker", func(m *model.Middleware) *model.CircuitBreaker { return m.CircuitBreaker }, newCircuitBreaker),
 	of("compress", func(m *model.Middleware) *model.Compress { return m.Compress }, newCompress),
 	of("contentType", func(m *model.Middleware) *model.ContentType { return m.ContentType }, newContentType),
+	of("digestAuth", func(m *model.Middleware) *model.DigestAuth { return m.DigestAuth }, newDigestAuth),
 	of("encodedCharacters", func(m *model.Middleware) *model.EncodedCharacters { return m.EncodedCharacters },
 		newEncodedCharacters),
 	{"errors", func(_ *Set, use Use, m *model.Middleware) (Func, bool, error) {
@@ -116,7 +117,7 @@ type Set struct {
 // kept is what outlives the handler of one middleware. Its place has no route where all routes share it.
 type kept struct {
 	like   string    // what the state is for; when that changes, nothing can be kept
-	state  any       // *clients, *inFlight, *breaker, *askingClient
+	state  any       // *clients, *inFlight, *breaker, *askingClient, *nonces
 	unused time.Time // since when no generation has it; zero: one has
 }
 

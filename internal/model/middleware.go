@@ -15,6 +15,7 @@ type Middleware struct {
 	CircuitBreaker    *CircuitBreaker    `json:"circuitBreaker,omitempty"`
 	Compress          *Compress          `json:"compress,omitempty"`
 	ContentType       *ContentType       `json:"contentType,omitempty"`
+	DigestAuth        *DigestAuth        `json:"digestAuth,omitempty"`
 	EncodedCharacters *EncodedCharacters `json:"encodedCharacters,omitempty"`
 	Errors            *Errors            `json:"errors,omitempty"`
 	ForwardAuth       *ForwardAuth       `json:"forwardAuth,omitempty"`

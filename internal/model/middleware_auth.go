@@ -28,3 +28,11 @@ type ClientTLS struct {
 	Key        Secret `json:"key,omitzero"`
 	SkipVerify bool   `json:"skipVerify,omitempty"`
 }
+
+// DigestAuth admits requests of users who prove that they know their password without sending it (RFC 7616).
+type DigestAuth struct {
+	Users        []Secret `json:"users,omitempty"` // htdigest lines: name:realm:hash, the hash being MD5 or SHA-256
+	Realm        string   `json:"realm,omitempty"` // "": that of the users
+	HeaderField  string   `json:"headerField,omitempty"`
+	RemoveHeader bool     `json:"removeHeader,omitempty"`
+}
