@@ -159,7 +159,9 @@ func (c *conn) flush() {
 		b, of := c.out.b, c.out.of
 		if len(b) == 0 {
 			if c.ending {
+				c.mu.Unlock()
 				c.hangUp()
+				c.mu.Lock()
 			}
 			break
 		}
@@ -190,7 +192,6 @@ func (c *conn) write(b []byte) {
 
 // hangUp ends our side after the last frame. The client ends its own, or is not waited for long.
 func (c *conn) hangUp() {
-	c.ending = true
 	if half, ok := c.net.(interface{ CloseWrite() error }); ok {
 		_ = half.CloseWrite()
 	}
