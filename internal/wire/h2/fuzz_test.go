@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"strings"
@@ -123,9 +124,17 @@ func play(t *testing.T, frames []byte, serve func(net.Conn, http.Handler) func()
 }
 
 func (p *played) serve(w http.ResponseWriter, r *http.Request) {
+	announced := maps.Clone(r.Trailer)
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return // whether it was whole is for the other to say, too
+	}
+	maps.DeleteFunc(r.Trailer, func(key string, _ []string) bool { // net/http drops what was not announced
+		_, ok := announced[key]
+		return !ok
+	})
+	if len(r.Trailer) == 0 {
+		r.Trailer = nil
 	}
 	delete(r.Header, "Host")
 	delete(r.Header, "Expect")
