@@ -56,20 +56,20 @@ func h2Case(name, about string, quick bool, h h2load) benchCase {
 
 // allCases are in the order in which they run.
 func allCases() []benchCase {
-	telemetry := wrkCase("telemetry", "h1-64, Fairlead alone: bare, with metrics, with metrics and access log", true,
+	telemetry := wrkCase("telemetry", "h1-64, Fairlead alone: bare, with metrics, with metrics and access log", false,
 		wrk{connections: 64, hosts: 1, path: smallPath})
 	telemetry.variants = true
 	return []benchCase{
 		wrkCase("h1-1", "HTTP/1.1, 1 connection, 128 bytes", false, wrk{connections: 1, hosts: 1, path: smallPath}),
 		wrkCase("h1-64", "HTTP/1.1, 64 connections, 128 bytes", true, wrk{connections: 64, hosts: 1, path: smallPath}),
-		wrkCase("h1-512", "HTTP/1.1, 512 connections, 128 bytes", true, wrk{connections: 512, hosts: 1, path: smallPath}),
+		wrkCase("h1-512", "HTTP/1.1, 512 connections, 128 bytes", false, wrk{connections: 512, hosts: 1, path: smallPath}),
 		wrkCase("h1-10k", "HTTP/1.1, 64 connections, 10 KiB", true, wrk{connections: 64, hosts: 1, path: pagePath}),
 		wrkCase("h1-1m", "HTTP/1.1, 64 connections, 1 MiB", false, wrk{connections: 64, hosts: 1, path: largePath}),
 		wrkCase("https", "HTTP/1.1 over TLS 1.3, 64 connections, 128 bytes", true,
 			wrk{connections: 64, hosts: 1, path: smallPath, tls: true}),
 		h2Case("h2", "HTTP/2 over TLS 1.3, 8 connections of 32 streams, 128 bytes", true, h2load{8, 32, true}),
 		h2Case("h2c", "HTTP/2 in plain text, 8 connections of 32 streams, 128 bytes", false, h2load{8, 32, false}),
-		wrkCase("new", "a new connection for each request, 64 at once, 128 bytes", true,
+		wrkCase("new", "a new connection for each request, 64 at once, 128 bytes", false,
 			wrk{connections: 64, hosts: 1, path: smallPath, new: true}),
 		{
 			name: "handshake", about: "a full TLS 1.3 handshake for each request, 16 at once", site: one, quick: true,

@@ -115,11 +115,11 @@ Exit codes: 1 something could not be measured, 2 wrong usage, 3 some requests to
 func (o options) plan() plan {
 	switch {
 	case o.smoke:
-		return plan{1, time.Second, 1000}
+		return plan{1, time.Second, 1000, 2}
 	case o.quick:
-		return plan{3, time.Second, 1000}
+		return plan{3, time.Second, 1000, 2}
 	}
-	return plan{max(1, o.rounds), max(time.Second, o.duration.Round(time.Second)), 10_000}
+	return plan{max(1, o.rounds), max(time.Second, o.duration.Round(time.Second)), 10_000, max(2, o.rounds)}
 }
 
 // progress says what is being done.

@@ -46,7 +46,7 @@ func (w reloadWork) measure(ctx context.Context, r *run, up []*instance) (result
 			return nil, err
 		}
 	}
-	rounds := max(2, r.plan.rounds)
+	rounds := r.plan.reloads
 	err = alternate(up, rounds, func(round int, i *instance) error {
 		r.say("round %d of %d: %s", round+1, rounds, i.name)
 		saw := got[i]

@@ -16,6 +16,7 @@ type plan struct {
 	rounds   int
 	duration time.Duration // of a visit
 	idle     int           // connections
+	reloads  int           // of each proxy, at least 2
 }
 
 // run is one case under way.

@@ -35,7 +35,7 @@ func TestSmoke(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.close()
-	p := plan{rounds: 1, duration: 100 * time.Millisecond, idle: 1000}
+	p := plan{rounds: 1, duration: 100 * time.Millisecond, idle: 1000, reloads: 2}
 	for _, name := range []string{"handshake", "idle", "reload"} {
 		c := allCases()[slices.IndexFunc(allCases(), func(c benchCase) bool { return c.name == name })]
 		results, err := l.runCase(ctx, c, found[:1], p, t.Logf)
