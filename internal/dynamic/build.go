@@ -21,12 +21,16 @@ func WithFiles(read func(name string) ([]byte, error)) Option {
 // Build turns the documents of one source into a snapshot without a version. Where two files define an object of the
 // same name, that of the file whose name sorts first is served; within the result nothing depends on the order of docs.
 func Build(source model.Source, docs []*Document, options ...Option) model.Snapshot {
-	b := &builder{snapshot: model.Snapshot{Source: source}, source: source, seen: map[objectKey]document.Position{}}
+	b := &builder{snapshot: model.Snapshot{Source: source}, source: source, seen: map[objectKey]document.Position{},
+		transports: map[string]*model.Transport{}}
 	for _, o := range options {
 		o(b)
 	}
 	docs = slices.Clone(docs)
 	slices.SortStableFunc(docs, func(a, c *Document) int { return cmp.Compare(a.file, c.file) })
+	for _, d := range docs { // before the services, which may name those of other files
+		b.addTransports(d)
+	}
 	for _, d := range docs {
 		b.add(d)
 	}
@@ -40,6 +44,8 @@ type builder struct {
 	read     func(string) ([]byte, error) // nil: files cannot be read
 	snapshot model.Snapshot
 	seen     map[objectKey]document.Position
+	// transports are those of all documents; nil: a mistaken one.
+	transports map[string]*model.Transport
 }
 
 type objectKey struct{ kind, name string }
@@ -78,6 +84,20 @@ func (b *builder) add(d *Document) {
 			} else {
 				o.conclude("the route is not served")
 			}
+		}
+	}
+}
+
+func (b *builder) addTransports(d *Document) {
+	for i := range d.transports {
+		e := &d.transports[i]
+		if o := begin(b, model.KindTransport, "http.serversTransports", e); o != nil {
+			if t := o.transport(&e.spec); o.faulty() {
+				b.transports[e.name] = nil
+			} else {
+				b.transports[e.name] = t
+			}
+			o.conclude("services that use it are not served")
 		}
 	}
 }

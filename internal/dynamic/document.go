@@ -12,6 +12,7 @@ type Document struct {
 	routers     []entry[router]
 	services    []entry[service]
 	middlewares []entry[middleware]
+	transports  []entry[serversTransport]
 	mistakes    []document.Mistake // outside those
 	unsupported []unsupported
 }
@@ -58,7 +59,7 @@ func Decode(file string, data []byte) (*Document, error) {
 	d.routers = section(d, "http.routers", spec.HTTP.Routers, decodeRouter)
 	d.services = section(d, "http.services", spec.HTTP.Services, decodeService)
 	d.middlewares = section(d, "http.middlewares", spec.HTTP.Middlewares, decodeMiddleware)
-	d.refuse("http.serversTransports", spec.HTTP.ServersTransports, 1)
+	d.transports = section(d, "http.serversTransports", spec.HTTP.ServersTransports, decodeTransport)
 	d.refuse("http.models", spec.HTTP.Models, 1)
 	d.refuse("tcp", spec.TCP, 2)
 	d.refuse("udp", spec.UDP, 2)
@@ -74,6 +75,9 @@ func (d *Document) Files() []string {
 		if r, ok := m.spec.spec.(interface{ files() []string }); ok {
 			files = append(files, r.files()...)
 		}
+	}
+	for i := range d.transports {
+		files = append(files, d.transports[i].spec.files()...)
 	}
 	files = slices.DeleteFunc(files, func(name string) bool { return name == "" })
 	slices.Sort(files)

@@ -19,6 +19,7 @@ type loadBalancer struct {
 	HealthCheck        *healthCheck       `doc:"healthCheck"`
 	PassHostHeader     *bool              `doc:"passHostHeader"`
 	ResponseForwarding responseForwarding `doc:"responseForwarding"`
+	ServersTransport   string             `doc:"serversTransport"`
 }
 
 type server struct {
@@ -43,8 +44,13 @@ func (o *object) loadBalancer(spec *loadBalancer, s *model.Service) {
 	s.Protocol, s.Endpoints = o.endpoints(spec.Servers)
 	s.Balance = o.balance(spec)
 	s.RewriteHost = spec.PassHostHeader != nil && !*spec.PassHostHeader
-	if spec.HealthCheck != nil {
-		s.Check = o.healthCheck(spec.HealthCheck)
+	s.Transport = o.in("loadBalancer", "serversTransport").transport(spec.ServersTransport)
+	if spec.HealthCheck == nil {
+		return
+	}
+	s.Check = o.healthCheck(spec.HealthCheck)
+	if s.Check != nil && s.Transport != nil {
+		s.Check.TLS = &s.Transport.TLS
 	}
 }
 

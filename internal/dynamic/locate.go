@@ -38,6 +38,8 @@ func (d *Document) find(wanted model.Object) *object {
 		return named(d.services, wanted.Name.Name)
 	case model.KindMiddleware:
 		return named(d.middlewares, wanted.Name.Name)
+	case model.KindTransport:
+		return named(d.transports, wanted.Name.Name)
 	}
 	return nil
 }

@@ -25,7 +25,7 @@ func (service) gaps() []gap {
 		{"middlewares", left},
 		{"weighted.sticky", ignored}, {"weighted.healthCheck", ignored},
 		{"loadBalancer.sticky", ignored}, {"loadBalancer.passiveHealthCheck", ignored},
-		{"loadBalancer.serversTransport", ignored}, {"loadBalancer.nginxUpstreamHashBy", ignored},
+		{"loadBalancer.nginxUpstreamHashBy", ignored},
 		{"loadBalancer.healthCheck.unhealthyInterval", ignored}, {"loadBalancer.healthCheck.followRedirects", ignored},
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -124,6 +125,10 @@ func (s sample) snapshot(t *testing.T) model.Snapshot {
 			}
 		}
 		put(at, path[len(path)-1], s.value)
+		if strings.HasPrefix(s.key, "http.serversTransports.") { // it is seen by the service that uses it
+			put(into(into(root, "http"), "services"), "a", map[string]any{"loadBalancer": map[string]any{
+				"servers": []any{map[string]any{"url": "https://a"}}, "serversTransport": "NAME"}})
+		}
 		data, err := json.Marshal(root)
 		if err != nil {
 			t.Fatal(err)
@@ -132,19 +137,24 @@ func (s sample) snapshot(t *testing.T) model.Snapshot {
 		if err != nil {
 			t.Fatalf("%s: %v", data, err)
 		}
-		return Build("file/main", []*Document{doc}, WithFiles(readSampleFile))
+		return Build("file/main", []*Document{doc}, WithFiles(sampleFiles(t)))
 	}
 	return model.Snapshot{}
 }
 
-func readSampleFile(name string) ([]byte, error) {
-	if name == "hashes" {
-		return []byte(strings.Repeat("0", 64)), nil
+// sampleFiles reads the files that samples name.
+func sampleFiles(t *testing.T) func(string) ([]byte, error) {
+	certificate, key := samplePair(t)
+	files := map[string][]byte{
+		"hashes": []byte(strings.Repeat("0", 64)), "root.pem": certificate, "key.pem": key,
+		"digests": []byte("test:traefik:a2688e031edb4be6a3797f3882655c05"),
 	}
-	if name == "digests" {
-		return []byte("test:traefik:a2688e031edb4be6a3797f3882655c05"), nil
+	return func(name string) ([]byte, error) {
+		if data, ok := files[name]; ok {
+			return data, nil
+		}
+		return []byte("ann:{SHA}0DPiKuNIrrVmD8IUCuw1hQxNqZc="), nil
 	}
-	return []byte("ann:{SHA}0DPiKuNIrrVmD8IUCuw1hQxNqZc="), nil
 }
 
 // into returns the map below a key, or below the first item of a list.
@@ -173,6 +183,8 @@ func (s sample) served(t *testing.T) string {
 	t.Helper()
 	snapshot := s.snapshot(t)
 	switch built := len(snapshot.Routes) + len(snapshot.Services) + len(snapshot.Middlewares); {
+	case len(snapshot.Services) > 0 && reflect.DeepEqual(snapshot.Services[0].Transport, new(model.Transport)):
+		t.Errorf("%s is passed over in silence", s.key)
 	case built > 0 && isDeprecated(snapshot.Problems):
 		return "yes: with a `deprecated` problem"
 	case len(snapshot.Problems) > 0:

@@ -20,7 +20,7 @@ type Problem struct {
 
 // Object names what a problem is about.
 type Object struct {
-	Kind string `json:"kind"` // "route", "service", "middleware", "source", "cluster"
+	Kind string `json:"kind"` // "route", "service", "middleware", "source", "cluster", "transport"
 	Ref
 }
 
@@ -34,6 +34,7 @@ const (
 	KindMiddleware = "middleware"
 	KindSource     = "source"
 	KindCluster    = "cluster"
+	KindTransport  = "transport"
 )
 
 // Code is stable and countable.

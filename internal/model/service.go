@@ -29,6 +29,8 @@ type Service struct {
 	Check *HealthCheck `json:"check,omitempty"`
 	// RewriteHost sends the endpoint's address as the Host field instead of the client's.
 	RewriteHost bool `json:"rewriteHost,omitempty"`
+	// Transport is how requests reach the endpoints; gateways are reached as their cluster says. Nil: the default.
+	Transport *Transport `json:"transport,omitempty"`
 }
 
 // Endpoint is one address of a service.
@@ -117,4 +119,5 @@ type HealthCheck struct {
 	Timeout  time.Duration     `json:"timeout,omitempty"`  // 0 is 5 s
 	Rise     int               `json:"rise,omitempty"`     // successes in a row until healthy; 0 is 1
 	Fall     int               `json:"fall,omitempty"`     // failures in a row until unhealthy; 0 is 1
+	TLS      *TransportTLS     `json:"tls,omitempty"`      // nil trusts whom the system trusts
 }

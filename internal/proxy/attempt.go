@@ -129,6 +129,9 @@ func (r *result) outcome(ctx context.Context) upstream.Kind {
 
 // isShortage reports whether an attempt failed for want of something of our own, which says nothing about the host.
 func isShortage(err error) bool {
+	if errors.Is(err, wire.ErrBusy) { // it is as busy as its owner allows
+		return true
+	}
 	for _, short := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.EADDRNOTAVAIL} {
 		if errors.Is(err, short) {
 			return true
@@ -167,6 +170,8 @@ func (d *delivery) giveUp(last result) {
 	switch {
 	case errors.Is(last.err, wire.ErrHeadTimeout), errors.Is(last.err, errTotalTimeout):
 		d.x.refuse(http.StatusGatewayTimeout, reasonTimeout)
+	case errors.Is(last.err, wire.ErrBusy):
+		d.x.refuse(http.StatusServiceUnavailable, reasonBusy)
 	case errors.Is(last.err, errBodyRead):
 		d.x.refuseBody(last.err)
 	case d.x.ctx.Err() != nil:
@@ -196,7 +201,7 @@ func (d *delivery) method() string {
 func (d *delivery) outgoing(host *upstream.Host) (transport, error) {
 	d.out = wire.Outgoing{
 		Request: d.r, Exchange: d.x.raw, Drop: staysBehind, Context: d.ctx, Address: host.Addr(), Host: d.x.Host,
-		HeadTimeout: d.forwarder.timeouts.Header, Interim: d.x.passOn,
+		HeadTimeout: cmp.Or(d.forwarder.timeouts.Header, d.backend.headerTimeout()), Interim: d.x.passOn,
 	}
 	d.body.next(&d.out)
 	if d.r != nil {
@@ -210,11 +215,10 @@ func (d *delivery) outgoing(host *upstream.Host) (transport, error) {
 		return d.forwarder.dialer.gateway(host.Cluster(), d)
 	}
 	d.out.Set, d.out.Secure = d.set, d.backend.service.Protocol == model.HTTPS
-	t := d.forwarder.dialer.transport(d.backend.service.Protocol)
-	if _, own := t.(*wire.Transport); !own {
+	if _, own := d.backend.transport.(*wire.Transport); !own {
 		d.x.kept = true
 	}
-	return t, nil
+	return d.backend.transport, nil
 }
 
 // sign sets the fields that are ours.

@@ -33,6 +33,7 @@ const (
 	reasonRefused        = "refused"
 	reasonForbidden      = "forbidden"
 	reasonLoop           = "loop"
+	reasonBusy           = "busy"
 	reasonTooEarly       = "too_early"
 )
 

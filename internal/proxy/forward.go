@@ -28,10 +28,19 @@ type forwarder struct {
 
 // backend is a service of the rule, with the pool of its hosts.
 type backend struct {
-	name    string // of the service; over a link, the fleet-wide one
-	service *model.Service
-	pool    *upstream.Pool
-	weight  int
+	name      string // of the service; over a link, the fleet-wide one
+	service   *model.Service
+	pool      *upstream.Pool
+	transport transport
+	weight    int
+}
+
+// headerTimeout bounds the wait for an answer's head, where the route does not. 0: no limit.
+func (b *backend) headerTimeout() time.Duration {
+	if b.service.Transport == nil {
+		return 0
+	}
+	return b.service.Transport.HeaderTimeout
 }
 
 // defaultAttempts is how often a request that may be sent again is sent at the most, where no retry middleware says

@@ -101,40 +101,20 @@ func runsHere(rule *route.Rule) bool {
 	})
 }
 
-// dialer holds the transports to services and gateways. They live as long as the proxy, so connections outlive
-// generations.
-type dialer struct {
-	byProtocol map[model.Protocol]transport
-	gateways   map[string]openGateway
-}
+// dialer holds the transports to gateways. They live as long as the proxy, so connections outlive generations.
+type dialer struct{ gateways map[string]openGateway }
 
 type openGateway struct {
 	Gateway
-	transport transport
-}
-
-func newDialer(gateways map[string]Gateway, poison bool) *dialer {
-	d := &dialer{byProtocol: make(map[model.Protocol]transport), gateways: openGateways(gateways, poison)}
-	for _, protocol := range []model.Protocol{model.HTTP, model.HTTPS, model.H2C} {
-		d.byProtocol[protocol] = newTransport(protocol, nil, endpointDialTimeout, poison)
-	}
-	return d
+	transport *wire.Transport
 }
 
 func openGateways(gateways map[string]Gateway, poison bool) map[string]openGateway {
 	open := make(map[string]openGateway, len(gateways))
 	for name, g := range gateways {
-		open[name] = openGateway{g, newTransport(model.HTTPS, g.TLS, gatewayDialTimeout, poison)}
+		open[name] = openGateway{g, newGatewayTransport(g.TLS, poison)}
 	}
 	return open
-}
-
-// transport returns what sends requests to endpoints that speak protocol.
-func (d *dialer) transport(protocol model.Protocol) transport {
-	if t, ok := d.byProtocol[protocol]; ok {
-		return t
-	}
-	return d.byProtocol[model.HTTP]
 }
 
 // gateway makes a delivery one to a cluster's gateway, for a service that the cluster exports, and returns what sends
@@ -156,9 +136,6 @@ func (d *dialer) gateway(cluster string, to *delivery) (transport, error) {
 
 // closeIdle closes the connections that no request uses.
 func (d *dialer) closeIdle() {
-	for _, t := range d.byProtocol {
-		t.CloseIdleConnections()
-	}
 	for _, g := range d.gateways {
 		g.transport.CloseIdleConnections()
 	}

@@ -63,6 +63,7 @@ type builder struct {
 	hosts       *upstream.Hosts
 	middlewares *middleware.Set
 	dialer      *dialer
+	transports  *transports
 	copier      *copier
 	tunnels     *tunnels
 
@@ -72,16 +73,17 @@ type builder struct {
 
 // pooled is a service's pool and how many actions of the newest generation use it.
 type pooled struct {
-	pool *upstream.Pool
-	uses int
+	pool      *upstream.Pool
+	transport *sharedTransport
+	uses      int
 }
 
 func newBuilder(o Options, tunnels *tunnels) *builder {
 	b := &builder{
-		hosts: o.Hosts, middlewares: o.Middlewares, dialer: newDialer(o.Gateways, o.Poison), copier: newCopier(),
-		tunnels: tunnels,
-		last:    newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil),
-		pools:   make(map[*model.Service]*pooled),
+		hosts: o.Hosts, middlewares: o.Middlewares, dialer: &dialer{openGateways(o.Gateways, o.Poison)},
+		transports: &transports{poison: o.Poison}, copier: newCopier(), tunnels: tunnels,
+		last:  newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil),
+		pools: make(map[*model.Service]*pooled),
 	}
 	for _, e := range o.EntryPoints {
 		b.entryPoints = append(b.entryPoints, e.Name)
@@ -170,7 +172,7 @@ func (b *builder) action(rule *route.Rule) *action {
 func (b *builder) forwarder(rule *route.Rule, backends []route.Backend) *forwarder {
 	f := &forwarder{timeouts: rule.Route.Timeouts, dialer: b.dialer, copier: b.copier, tunnels: b.tunnels}
 	for _, to := range backends {
-		f.backends = append(f.backends, backend{to.Service.Name.String(), to.Service, b.use(to.Service), to.Weight})
+		f.backends = append(f.backends, b.backend(to))
 		f.weights += to.Weight
 	}
 	return f
@@ -225,15 +227,20 @@ func (b *builder) check(rule *route.Rule) (problems []model.Problem) {
 	return problems
 }
 
+func (b *builder) backend(to route.Backend) backend {
+	p := b.use(to.Service)
+	return backend{to.Service.Name.String(), to.Service, p.pool, p.transport, to.Weight}
+}
+
 // use returns the pool of a service, which one more action uses.
-func (b *builder) use(s *model.Service) *upstream.Pool {
+func (b *builder) use(s *model.Service) *pooled {
 	p, ok := b.pools[s]
 	if !ok {
-		p = &pooled{pool: b.hosts.Pool(s)}
+		p = &pooled{pool: b.hosts.Pool(s), transport: b.transports.use(s)}
 		b.pools[s] = p
 	}
 	p.uses++
-	return p.pool
+	return p
 }
 
 // release gives back the pools of an action that is no longer in the newest generation. Requests that still run in an
@@ -244,6 +251,13 @@ func (b *builder) release(a *action) {
 		if p.uses--; p.uses == 0 {
 			delete(b.pools, to.service)
 			p.pool.Close()
+			b.transports.release(p.transport)
 		}
 	}
+}
+
+// closeIdle closes the connections that no request uses.
+func (b *builder) closeIdle() {
+	b.dialer.closeIdle()
+	b.transports.closeIdle()
 }

@@ -114,7 +114,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 		// One for each entry point, until it is drained. One lost is all lost: better restarted than half there.
 		group.Go(func() error { return l.run(serving) })
 	}
-	defer p.builder.dialer.closeIdle()
+	defer p.builder.closeIdle()
 	return group.Wait()
 }
 

@@ -56,7 +56,7 @@ func newDepths(tb testing.TB, e EntryPoint, change func(*model.Snapshot)) *depth
 		tb.Fatal(err)
 	}
 	p.Apply(s, true)
-	tb.Cleanup(p.builder.dialer.closeIdle)
+	tb.Cleanup(p.builder.closeIdle)
 	d.raw = &watched{clientHandler: p.clients(e).(*clientHandler)}
 	d.ways["raw"] = listen(tb, d.raw, true)
 	d.ways["general"] = listen(tb, http.HandlerFunc(d.raw.ServeHTTP), true)

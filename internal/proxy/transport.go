@@ -3,58 +3,16 @@ package proxy
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
 	"io"
 	"maps"
-	"net"
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
 	"net/url"
 	"time"
 
-	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/wire"
 )
-
-// transport is what sends requests to services: one for each protocol (and, for followed clusters, for each identity),
-// for the life of the process, so that connections outlive every generation.
-type transport interface {
-	http.RoundTripper
-	Send(*wire.Outgoing) (*wire.Answer, error)
-	CloseIdleConnections()
-}
-
-// newTransport returns a transport that speaks protocol; identity is who we are and whom we trust, nil the usual.
-func newTransport(
-	protocol model.Protocol, identity *tls.Config, dialTimeout time.Duration, poison bool,
-) transport {
-	if protocol == model.H2C || protocol == model.HTTPS && identity == nil {
-		return newHTTP2Transport(protocol, dialTimeout)
-	}
-	return wire.NewTransport(wire.TransportOptions{
-		TLS: identity, Poison: poison, DialTimeout: dialTimeout, HandshakeTimeout: dialTimeout,
-		DialContext: (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
-	})
-}
-
-// newHTTP2Transport returns net/http's: for services that speak HTTP/2, and for those that may.
-func newHTTP2Transport(protocol model.Protocol, dialTimeout time.Duration) transport {
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(protocol == model.HTTPS)
-	protocols.SetHTTP2(protocol == model.HTTPS)
-	protocols.SetUnencryptedHTTP2(protocol == model.H2C)
-	return &standard{&http.Transport{
-		DialContext:            (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:    dialTimeout,
-		Protocols:              protocols,
-		DisableCompression:     true, // bodies pass as they are
-		MaxIdleConnsPerHost:    256,
-		IdleConnTimeout:        90 * time.Second,
-		ExpectContinueTimeout:  time.Second,
-		MaxResponseHeaderBytes: 256 << 10,
-	}}
-}
 
 // standard is net/http's transport as one that sends what package wire's does.
 type standard struct{ *http.Transport }

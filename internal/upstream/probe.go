@@ -17,32 +17,34 @@ import (
 // Direct is the prober of hosts that are dialled directly: an HTTP request, or a TCP connection where the check has no
 // path.
 type Direct struct {
-	dialer net.Dialer
-	http1  *http.Client // HTTP/1.1, and HTTP/2 over TLS
-	h2c    *http.Client // HTTP/2 in plain text
+	dialer     net.Dialer
+	http1      *http.Client // HTTP/1.1, and HTTP/2 over TLS
+	h2c        *http.Client // HTTP/2 in plain text
+	tlsOrPlain *http.Protocols
 }
 
 // NewDirect returns a Direct that speaks TLS as config says; nil: with the system's roots.
 func NewDirect(config *tls.Config) *Direct {
-	d := &Direct{}
-	client := func(protocols *http.Protocols) *http.Client {
-		return &http.Client{
-			Transport: &http.Transport{
-				DialContext: d.dialer.DialContext, TLSClientConfig: config, Protocols: protocols,
-				DisableKeepAlives: true, // a check must show that new connections are accepted
-				// A check needs the status only.
-				DisableCompression: true, MaxResponseHeaderBytes: 64 << 10,
-			},
-			// A redirect is an answer: the host is alive.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		}
-	}
-	var tlsOrPlain, plain2 http.Protocols
-	tlsOrPlain.SetHTTP1(true)
-	tlsOrPlain.SetHTTP2(true)
+	d := &Direct{tlsOrPlain: new(http.Protocols)}
+	d.tlsOrPlain.SetHTTP1(true)
+	d.tlsOrPlain.SetHTTP2(true)
+	plain2 := new(http.Protocols)
 	plain2.SetUnencryptedHTTP2(true)
-	d.http1, d.h2c = client(&tlsOrPlain), client(&plain2)
+	d.http1, d.h2c = d.client(config, d.tlsOrPlain), d.client(config, plain2)
 	return d
+}
+
+func (d *Direct) client(config *tls.Config, protocols *http.Protocols) *http.Client {
+	return &http.Client{
+		Transport: &http.Transport{
+			DialContext: d.dialer.DialContext, TLSClientConfig: config, Protocols: protocols,
+			DisableKeepAlives: true, // a check must show that new connections are accepted
+			// A check needs the status only.
+			DisableCompression: true, MaxResponseHeaderBytes: 64 << 10,
+		},
+		// A redirect is an answer: the host is alive.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 }
 
 // Probe implements [Prober].
@@ -63,6 +65,13 @@ func (d *Direct) Probe(ctx context.Context, host ID, check model.HealthCheck) er
 		return err
 	}
 	client := d.http1
+	if check.TLS != nil {
+		identity, err := check.TLS.Config()
+		if err != nil {
+			return fmt.Errorf("health check: %w", err)
+		}
+		client = d.client(identity, d.tlsOrPlain) // checks are seldom
+	}
 	if check.Scheme == string(model.H2C) {
 		client = d.h2c
 	}

@@ -91,3 +91,19 @@ func TestDirect(t *testing.T) {
 		})
 	}
 }
+
+// A check trusts whom the service's transport trusts.
+func TestProbeTLS(t *testing.T) {
+	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer s.Close()
+	host := ID{Addr: strings.TrimPrefix(s.URL, "https://")}
+	for _, c := range []struct {
+		tls  *model.TransportTLS
+		good bool
+	}{{nil, false}, {&model.TransportTLS{}, false}, {&model.TransportTLS{Insecure: true}, true}} {
+		check := model.HealthCheck{Path: "/", Scheme: "https", Method: "GET", TLS: c.tls}
+		if err := NewDirect(nil).Probe(t.Context(), host, check); (err == nil) != c.good {
+			t.Errorf("%+v: %v", c.tls, err)
+		}
+	}
+}

@@ -3,12 +3,9 @@ package rfctest
 import (
 	"context"
 	"crypto/tls"
-	"encoding/pem"
 	"log/slog"
 	"net"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -21,28 +18,7 @@ import (
 	"github.com/fairlead/fairlead/internal/upstream"
 )
 
-// TestMain makes the certificate of the tests one that the machine trusts.
-func TestMain(m *testing.M) {
-	dir, err := os.MkdirTemp("", "rfctest")
-	if err != nil {
-		panic(err)
-	}
-	s := httptest.NewTLSServer(nil)
-	root := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	s.Close()
-	name := filepath.Join(dir, "root.pem")
-	if err := os.WriteFile(name, root, 0o600); err != nil {
-		panic(err)
-	}
-	_ = os.Setenv("SSL_CERT_FILE", name)
-	code := m.Run()
-	if err := goleak.Find(); err != nil && code == 0 {
-		_, _ = os.Stderr.WriteString(err.Error())
-		code = 1
-	}
-	_ = os.RemoveAll(dir)
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // side is a way of speaking HTTP, on either side of the proxy.
 type side string
@@ -216,6 +192,9 @@ func (l *lab) add(to *model.Snapshot, as side) {
 	s := &model.Service{
 		Name: name, Source: "file/test", Protocol: protocols[as],
 		Endpoints: []model.Endpoint{{Addr: l.services[as].listener.Addr().String(), Weight: 1}},
+	}
+	if as.isSecure() {
+		s.Transport = &model.Transport{TLS: model.TransportTLS{Insecure: true}}
 	}
 	to.Services = append(to.Services, s)
 	to.Routes = append(to.Routes, &model.Route{

@@ -78,7 +78,7 @@ func rules9112() []rule {
 // rules9112Answers is what RFC 9112 asks of who takes answers over HTTP/1.1, and of who sends them.
 func rules9112Answers() []rule {
 	bad := func(section, must, text string) rule {
-		return rule{section: section, must: must, to: first(), reply: message{raw: "HTTP/1.1 " + text, cut: true},
+		return rule{section: section, must: must, to: ones(), reply: message{raw: "HTTP/1.1 " + text, cut: true},
 			send: message{line: "POST /"}, status: "502"}
 	}
 	return []rule{

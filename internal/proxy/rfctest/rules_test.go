@@ -30,9 +30,6 @@ type rule struct {
 	reset   bool     // HTTP/2: the stream or the connection may be reset instead
 }
 
-// first is what package wire speaks to.
-func first() []side { return []side{plain1} }
-
 func ones() []side { return []side{plain1, secure1} }
 func twos() []side { return []side{plain2, secure2} }
 

@@ -1,0 +1,174 @@
+package dynamic
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"slices"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/document"
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+type serversTransport struct {
+	ServerName         string             `doc:"serverName"`
+	InsecureSkipVerify bool               `doc:"insecureSkipVerify"`
+	RootCAs            []string           `doc:"rootCAs"`
+	Certificates       []clientPair       `doc:"certificates"`
+	CipherSuites       []string           `doc:"cipherSuites"`
+	MinVersion         string             `doc:"minVersion"`
+	MaxVersion         string             `doc:"maxVersion"`
+	PeerCertURI        string             `doc:"peerCertURI"`
+	DisableHTTP2       bool               `doc:"disableHTTP2"`
+	MaxIdlePerHost     int                `doc:"maxIdleConnsPerHost"`
+	MaxPerHost         int                `doc:"maxConnsPerHost"`
+	MaxQueuedPerHost   int                `doc:"maxQueuedPerHost"`
+	Timeouts           forwardingTimeouts `doc:"forwardingTimeouts"`
+}
+
+// clientPair is a certificate and its key. As in Traefik, each is a file's name or the PEM itself.
+type clientPair struct {
+	CertFile string `doc:"certFile"`
+	KeyFile  string `doc:"keyFile"`
+}
+
+type forwardingTimeouts struct {
+	Dial           time.Duration `doc:"dialTimeout"`
+	ResponseHeader time.Duration `doc:"responseHeaderTimeout"`
+	IdleConn       time.Duration `doc:"idleConnTimeout"`
+	ReadIdle       time.Duration `doc:"readIdleTimeout"`
+	Ping           time.Duration `doc:"pingTimeout"`
+}
+
+// gaps: without spiffe, whoever it names would not be asked for.
+func (serversTransport) gaps() []gap { return []gap{{"spiffe", left}} }
+
+func decodeTransport(n *document.Node) (s serversTransport, mistakes []document.Mistake) {
+	if n.Kind != document.Null {
+		mistakes = document.Decode(n, &s)
+	}
+	return s, mistakes
+}
+
+// files are those that the transport refers to.
+func (s *serversTransport) files() (names []string) {
+	for _, text := range s.RootCAs {
+		names = append(names, fileName(text))
+	}
+	for _, c := range s.Certificates {
+		names = append(names, fileName(c.CertFile), fileName(c.KeyFile))
+	}
+	return names
+}
+
+// fileName returns the name of a file where a value is not the content itself.
+func fileName(text string) string {
+	if isPEM(text) {
+		return ""
+	}
+	return text
+}
+
+func (o *object) transport(spec *serversTransport) *model.Transport {
+	t := &model.Transport{
+		HTTP1Only:        spec.DisableHTTP2,
+		IdleConnsPerHost: spec.MaxIdlePerHost,
+		ConnsPerHost:     o.in("maxConnsPerHost").count(spec.MaxPerHost),
+		QueuePerHost:     o.in("maxQueuedPerHost").count(spec.MaxQueuedPerHost),
+		TLS: model.TransportTLS{
+			ServerName: spec.ServerName, Insecure: spec.InsecureSkipVerify, PeerURI: spec.PeerCertURI,
+			MinVersion:   o.in("minVersion").version(spec.MinVersion),
+			MaxVersion:   o.in("maxVersion").version(spec.MaxVersion),
+			CipherSuites: o.ciphers(spec.CipherSuites),
+		},
+	}
+	o.transportTimeouts(spec.Timeouts, t)
+	for i, text := range spec.RootCAs {
+		at := o.in("rootCAs", i)
+		pem := at.pem(text)
+		if !at.isBlamed() && !x509.NewCertPool().AppendCertsFromPEM([]byte(pem)) {
+			at.invalid("there is no certificate in it; it is a file of PEM, or the PEM itself")
+		}
+		t.TLS.Roots = append(t.TLS.Roots, pem)
+	}
+	for i, c := range spec.Certificates {
+		at := o.in("certificates", i)
+		pair := model.ClientPair{
+			Certificate: at.in("certFile").pem(c.CertFile), Key: model.NewSecret(at.in("keyFile").pem(c.KeyFile)),
+		}
+		if _, err := tls.X509KeyPair([]byte(pair.Certificate), []byte(pair.Key.Reveal())); err != nil && !o.faulty() {
+			at.invalid("this is no pair of a certificate and its key, each a file of PEM or the PEM itself")
+		}
+		t.TLS.Certificates = append(t.TLS.Certificates, pair)
+	}
+	return t
+}
+
+var tlsVersions = map[string]uint16{
+	"": 0, "VersionTLS10": tls.VersionTLS10, "VersionTLS11": tls.VersionTLS11, "VersionTLS12": tls.VersionTLS12,
+	"VersionTLS13": tls.VersionTLS13,
+}
+
+func (p place) version(name string) uint16 {
+	v, ok := tlsVersions[name]
+	if !ok {
+		p.invalid("%q is no version; it is one of VersionTLS10, VersionTLS11, VersionTLS12 and VersionTLS13", name)
+	}
+	return v
+}
+
+func (o *object) ciphers(names []string) (suites []uint16) {
+	known := slices.Concat(tls.CipherSuites(), tls.InsecureCipherSuites())
+	for i, name := range names {
+		j := slices.IndexFunc(known, func(s *tls.CipherSuite) bool { return s.Name == name })
+		if j < 0 {
+			o.in("cipherSuites", i).invalid("%q is no cipher suite of TLS 1.2; write one such as %s", name, known[0].Name)
+			continue
+		}
+		suites = append(suites, known[j].ID)
+	}
+	return suites
+}
+
+func (p place) count(n int) int {
+	if n < 0 {
+		p.invalid("%d is below 0", n)
+	}
+	return n
+}
+
+func (o *object) transportTimeouts(spec forwardingTimeouts, t *model.Transport) {
+	for _, d := range []struct {
+		key  string
+		from time.Duration
+		to   *time.Duration
+	}{
+		{"dialTimeout", spec.Dial, &t.DialTimeout}, {"responseHeaderTimeout", spec.ResponseHeader, &t.HeaderTimeout},
+		{"idleConnTimeout", spec.IdleConn, &t.IdleTimeout}, {"readIdleTimeout", spec.ReadIdle, &t.PingAfter},
+		{"pingTimeout", spec.Ping, &t.PingTimeout},
+	} {
+		o.in("forwardingTimeouts", d.key).notNegative(d.from)
+		*d.to = d.from
+	}
+}
+
+// transport returns the transport that a service names; nil: the default.
+func (p place) transport(name string) *model.Transport {
+	if name == "" || name == "default@internal" {
+		return nil
+	}
+	ref, b := p.ref(name), p.object.builder
+	if ref.Source != b.source && string(ref.Source) != b.source.Kind() {
+		p.invalid("a transport must come from the same source as the service that uses it; define %q there, too",
+			ref.Name.Name)
+		return nil
+	}
+	t, known := b.transports[ref.Name.Name]
+	switch {
+	case !known:
+		p.invalid("there is no http.serversTransports.%s", ref.Name.Name)
+	case t == nil:
+		p.invalid("http.serversTransports.%s is mistaken, and connections without it may lead elsewhere", ref.Name.Name)
+	}
+	return t
+}

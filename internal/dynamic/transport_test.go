@@ -1,0 +1,151 @@
+package dynamic
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// samplePair is a certificate and its key, as PEM.
+func samplePair(t *testing.T) (certificate, key []byte) {
+	t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
+		pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})
+}
+
+const usesTransport = `
+http:
+  services:
+    a: {loadBalancer: {servers: [{url: "https://a"}], healthCheck: {path: /}, serversTransport: t}}
+  serversTransports:
+    t:
+`
+
+func buildTransport(t *testing.T, spec string, options ...Option) model.Snapshot {
+	t.Helper()
+	d, err := Decode("a.yaml", []byte(usesTransport+spec))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Build("file/test", []*Document{d}, options...)
+}
+
+func TestTransport(t *testing.T) {
+	certificate, key := samplePair(t)
+	files := map[string]string{"cert.pem": string(certificate), "key.pem": string(key)}
+	read := func(name string) ([]byte, error) { return []byte(files[name]), nil }
+	indented := strings.ReplaceAll(strings.TrimSpace(string(certificate)), "\n", "\n          ")
+	s := buildTransport(t, `
+      serverName: inside.example
+      insecureSkipVerify: true
+      rootCAs:
+        - cert.pem
+        - |
+          `+indented+`
+      certificates: [{certFile: cert.pem, keyFile: key.pem}]
+      cipherSuites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384]
+      minVersion: VersionTLS12
+      maxVersion: VersionTLS13
+      peerCertURI: "spiffe://a/b"
+      disableHTTP2: true
+      maxIdleConnsPerHost: -1
+      maxConnsPerHost: 5
+      maxQueuedPerHost: 6
+      forwardingTimeouts: {dialTimeout: 1s, responseHeaderTimeout: 2s, idleConnTimeout: 3, readIdleTimeout: 4s,
+        pingTimeout: 5s}
+`, WithFiles(read))
+	if len(s.Problems) > 0 {
+		t.Fatal(s.Problems)
+	}
+	want := &model.Transport{
+		TLS: model.TransportTLS{
+			ServerName: "inside.example", Insecure: true, PeerURI: "spiffe://a/b",
+			Roots:        []string{files["cert.pem"], files["cert.pem"]},
+			Certificates: []model.ClientPair{{Certificate: files["cert.pem"], Key: model.NewSecret(files["key.pem"])}},
+			MinVersion:   tls.VersionTLS12, MaxVersion: tls.VersionTLS13,
+			CipherSuites: []uint16{tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384},
+		},
+		HTTP1Only: true, IdleConnsPerHost: -1, ConnsPerHost: 5, QueuePerHost: 6,
+		DialTimeout: time.Second, HeaderTimeout: 2 * time.Second, IdleTimeout: 3 * time.Second,
+		PingAfter: 4 * time.Second, PingTimeout: 5 * time.Second,
+	}
+	equalSecrets := cmp.Comparer(func(a, b model.Secret) bool { return a == b })
+	if diff := cmp.Diff(want, s.Services[0].Transport, equalSecrets); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if s.Services[0].Check.TLS != &s.Services[0].Transport.TLS {
+		t.Error("the health check trusts others")
+	}
+	if _, err := want.TLS.Config(); err != nil {
+		t.Error(err)
+	}
+	if text, err := json.Marshal(s); err != nil || strings.Contains(string(text), "PRIVATE KEY") {
+		t.Errorf("the key is shown, or %v", err)
+	}
+}
+
+// A service whose transport is mistaken is not served: without it, its connections might lead elsewhere.
+func TestMistakenTransports(t *testing.T) {
+	for spec, want := range map[string]string{
+		"{rootCAs: [\"-----BEGIN x\"]}":                   "there is no certificate in it",
+		"{rootCAs: [a.pem]}":                              "this source cannot refer to files",
+		"{certificates: [{certFile: a, keyFile: b}]}":     "this source cannot refer to files",
+		"{minVersion: \"1.2\"}":                           `"1.2" is no version`,
+		"{cipherSuites: [RC5]}":                           `"RC5" is no cipher suite`,
+		"{forwardingTimeouts: {dialTimeout: -1s}}":        "negative",
+		"{maxConnsPerHost: -1}":                           "below 0",
+		"{insecureSkipVerifi: true}":                      "insecureSkipVerify",
+		"{spiffe: {ids: [a]}}":                            "not supported yet",
+		"{}\n    t2: {serverName: a}\n  middlewares: [x]": "",
+	} {
+		s := buildTransport(t, "      "+spec+"\n")
+		if want == "" {
+			if len(s.Services) != 1 {
+				t.Errorf("%s: %v", spec, s.Problems)
+			}
+			continue
+		}
+		if len(s.Services) > 0 || len(s.Problems) < 2 || !strings.Contains(s.Problems[1].Message+s.Problems[0].Message,
+			want) {
+			t.Errorf("%s: %d services, %v", spec, len(s.Services), s.Problems)
+		}
+	}
+	for name, want := range map[string]string{
+		"u": "there is no", "t@docker": "the same source", "t@file": "", "t@file/test": "", "default@internal": "",
+	} {
+		d, err := Decode("a.yaml", []byte(strings.Replace(usesTransport, "serversTransport: t", "serversTransport: "+
+			`"`+name+`"`, 1)+"      {}\n"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := Build("file/test", []*Document{d})
+		if (want == "") != (len(s.Problems) == 0) || want != "" && !strings.Contains(s.Problems[0].Message, want) {
+			t.Errorf("%s: %v", name, s.Problems)
+		}
+	}
+}

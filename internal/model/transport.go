@@ -1,0 +1,89 @@
+package model
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Transport is how requests reach the endpoints of a service. A zero duration or number is the default.
+type Transport struct {
+	TLS TransportTLS `json:"tls,omitzero"`
+	// HTTP1Only does not offer HTTP/2 to endpoints over TLS.
+	HTTP1Only bool `json:"http1Only,omitempty"`
+
+	IdleConnsPerHost int `json:"idleConnsPerHost,omitempty"` // kept for later requests; 0: 256; below 0: none
+	// ConnsPerHost bounds the HTTP/1.1 connections to an endpoint, and QueuePerHost the requests that wait for one of
+	// them; one more is not sent there. 0: any number of connections; nobody waits.
+	ConnsPerHost int `json:"connsPerHost,omitempty"`
+	QueuePerHost int `json:"queuePerHost,omitempty"`
+
+	DialTimeout   time.Duration `json:"dialTimeout,omitempty"`   // 0: 3 s
+	HeaderTimeout time.Duration `json:"headerTimeout,omitempty"` // from the request to the answer's head; 0: none
+	IdleTimeout   time.Duration `json:"idleTimeout,omitempty"`   // of a connection without a request; 0: 90 s
+	// PingAfter is how long nothing may come on an HTTP/2 connection until it is asked whether it lives, and PingTimeout
+	// how long the answer may take. 0: it is not asked; 15 s.
+	PingAfter   time.Duration `json:"pingAfter,omitempty"`
+	PingTimeout time.Duration `json:"pingTimeout,omitempty"`
+}
+
+// TransportTLS is who we are to endpoints over TLS, and whom we trust. The zero value trusts whom the system trusts.
+type TransportTLS struct {
+	ServerName   string       `json:"serverName,omitempty"` // "": the endpoint's host
+	Insecure     bool         `json:"insecure,omitempty"`   // any certificate will do
+	Roots        []string     `json:"roots,omitempty"`      // PEM; none: the system's
+	Certificates []ClientPair `json:"certificates,omitempty"`
+	PeerURI      string       `json:"peerURI,omitempty"` // that the certificate must have among its names; "": any
+	MinVersion   uint16       `json:"minVersion,omitempty"`
+	MaxVersion   uint16       `json:"maxVersion,omitempty"`
+	CipherSuites []uint16     `json:"cipherSuites,omitempty"`
+}
+
+// ClientPair is a certificate that we show, with its chain, and its key. Both are PEM.
+type ClientPair struct {
+	Certificate string `json:"certificate"`
+	Key         Secret `json:"key"`
+}
+
+// Config returns what crypto/tls wants to know. Each call returns another one.
+func (t TransportTLS) Config() (*tls.Config, error) {
+	oldest := t.MinVersion
+	if oldest == 0 {
+		oldest = tls.VersionTLS12
+	}
+	c := &tls.Config{
+		ServerName: t.ServerName, InsecureSkipVerify: t.Insecure, //nolint:gosec // its owner wants it so
+		MinVersion: oldest, MaxVersion: t.MaxVersion, CipherSuites: t.CipherSuites,
+	}
+	for i, pem := range t.Roots {
+		if c.RootCAs == nil {
+			c.RootCAs = x509.NewCertPool()
+		}
+		if !c.RootCAs.AppendCertsFromPEM([]byte(pem)) {
+			return nil, fmt.Errorf("root %d holds no certificate", i+1)
+		}
+	}
+	for i, pair := range t.Certificates {
+		loaded, err := tls.X509KeyPair([]byte(pair.Certificate), []byte(pair.Key.Reveal()))
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d and its key: %w", i+1, err)
+		}
+		c.Certificates = append(c.Certificates, loaded)
+	}
+	if t.PeerURI != "" {
+		c.VerifyConnection = t.checkPeer
+	}
+	return c, nil
+}
+
+// checkPeer checks the peer's name, beside what crypto/tls does.
+func (t TransportTLS) checkPeer(state tls.ConnectionState) error {
+	for _, uri := range state.PeerCertificates[0].URIs {
+		if uri.String() == t.PeerURI {
+			return nil
+		}
+	}
+	return errors.New("the certificate does not have the URI that is wanted")
+}
