@@ -242,6 +242,9 @@ func (s *service) serve1(conn net.Conn) {
 		if _, err := in.Peek(1); err != nil {
 			return
 		}
+		if s.floods(conn, in) {
+			return
+		}
 		turn := s.begin()
 		r, err := read1(in, "")
 		if err != nil && r.wrong == "" {

@@ -46,6 +46,7 @@ func (s side) scheme() string {
 type service struct {
 	listener net.Listener
 	running  sync.WaitGroup
+	flood    func(net.Conn) // what it does with requests for /flood; nil: answers
 
 	mu     sync.Mutex
 	conns  []net.Conn
