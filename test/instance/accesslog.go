@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 )
 
@@ -38,4 +39,14 @@ func (i *Instance) logged(t testing.TB, wanted func(Line) bool) bool {
 		}
 	}
 	return false
+}
+
+// accessLog returns the last lines of the access log.
+func (i *Instance) accessLog() string {
+	content, err := os.ReadFile(i.File("access.log"))
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.SplitAfter(string(content), "\n")
+	return strings.Join(lines[max(0, len(lines)-20):], "")
 }

@@ -63,7 +63,7 @@ func StartIn(t testing.TB, program, folder string) *Instance {
 			t.Error(err)
 		}
 		if t.Failed() {
-			t.Logf("the end of the instance's log:\n%s", i.Log())
+			t.Logf("the end of the instance's log:\n%s\nand of its access log:\n%s", i.Log(), i.accessLog())
 		}
 	})
 	return i

@@ -80,7 +80,9 @@ func (w *world) user(version int, secure bool) *user {
 	}
 	return &user{base, &http.Client{Transport: &http.Transport{
 		Protocols: protocols, TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, MaxIdleConnsPerHost: 8,
-		IdleConnTimeout: 5 * time.Second, // before the program's: a request and the end of its connection do not cross
+		// Before the program's timeouts, also that for the head of the first request: this transport keeps connections
+		// that it has opened for nothing. So a request and the end of its connection do not cross.
+		IdleConnTimeout: 3 * time.Second,
 	}}}
 }
 

@@ -21,7 +21,7 @@ const (
 	smallGet    = "GET /bytes?n=100 HTTP/1.1\r\nHost: steady.example\r\n\r\n"
 	beganUpload = "POST /sum HTTP/1.1\r\nHost: steady.example\r\nContent-Length: 1000000\r\n\r\nsome of it"
 	// mercy is how long the program may let a client wait that it is about to cut off.
-	mercy = 15 * time.Second
+	mercy = 40 * time.Second
 )
 
 // reset breaks the connection off in the middle of a request or of its answer.
@@ -60,11 +60,11 @@ func (w *world) slowHead(ctx context.Context, _ *rand.Rand) error {
 	}
 	defer conn.Close()
 	go func() {
-		for range len(smallGet) - 2 {
-			if _, err := io.WriteString(conn, "X"); err != nil || ctx.Err() != nil {
+		for ctx.Err() == nil {
+			if _, err := io.WriteString(conn, "X"); err != nil {
 				return
 			}
-			pause(ctx, 200*time.Millisecond)
+			pause(ctx, 500*time.Millisecond)
 		}
 	}()
 	return ends(conn)
@@ -93,7 +93,7 @@ func (w *world) slowReader(ctx context.Context, _ *rand.Rand) error {
 		return err
 	}
 	defer conn.Close()
-	_ = conn.SetReadBuffer(4 << 10)
+	_ = conn.SetReadBuffer(32 << 10)
 	if _, err := io.WriteString(conn, bigDownload); err != nil {
 		return err
 	}
