@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -134,7 +135,11 @@ func offlineProxy(c *config.Config, s *model.Snapshot) (*proxy.Proxy, error) {
 		Middlewares: middleware.NewSet(middleware.Options{Keys: noKeys{}, Log: log}),
 	}
 	for _, e := range c.EntryPoints {
-		o.EntryPoints = append(o.EntryPoints, proxy.EntryPoint{Name: e.Name, Default: e.AsDefault})
+		entryPoint := proxy.EntryPoint{Name: e.Name, Default: e.AsDefault, UDP: e.Address.UDP}
+		if e.TLS != nil {
+			entryPoint.TLS = new(tls.Config) // its certificates are looked at elsewhere
+		}
+		o.EntryPoints = append(o.EntryPoints, entryPoint)
 	}
 	p, err := proxy.New(o)
 	if err == nil {

@@ -32,6 +32,8 @@ A running instance is asked, unless --config names an instance's file: then the 
 names say. What followed clusters export is known to a running instance only.`,
 		Example: `  fairlead explain http://shop.example/cart
   fairlead explain https://shop.example/cart -X POST -H 'X-Canary: yes' --client-ip 192.0.2.7
+  fairlead explain tls://db.example --entry-point postgres --alpn postgresql
+  fairlead explain udp://any --entry-point dns
   fairlead explain http://shop.example/cart --config /etc/fairlead/edge.yaml`,
 		Args:              exactly(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -55,6 +57,7 @@ names say. What followed clusters export is known to a running instance only.`,
 	flags, format = addAPIFlags(cmd), addFormatFlag(cmd)
 	cmd.Flags().StringVarP(&q.Method, "request", "X", "GET", "method")
 	cmd.Flags().StringArrayVarP(&q.Headers, "header", "H", nil, "header field, \"Name: value\"; may be given again")
+	cmd.Flags().StringArrayVar(&q.ALPN, "alpn", nil, "protocol that the client of a stream offers; may be given again")
 	cmd.Flags().StringVar(&q.ClientIP, "client-ip", "", "address of the client")
 	cmd.Flags().StringVar(&q.EntryPoint, "entry-point", "", "where it comes in (default: as scheme and port say)")
 	cmd.Flags().StringVarP(&path, "config", "c", "", "ask the files of this instance, not a running one")
@@ -95,8 +98,11 @@ func explainFiles(ctx context.Context, q api.Question, path string, notes io.Wri
 // shownEntryPoints returns what explanations must know of an instance's entry points.
 func shownEntryPoints(c *config.Config) (list []api.EntryPoint) {
 	for _, e := range c.EntryPoints {
-		_, port, _ := net.SplitHostPort(string(e.Address)) // checked by config
-		list = append(list, api.EntryPoint{Name: e.Name, Port: port, Default: e.AsDefault, TLS: e.TLS != nil})
+		_, port, _ := net.SplitHostPort(string(e.Address.Address)) // checked by config
+		list = append(list, api.EntryPoint{
+			Name: e.Name, Port: port, Default: e.AsDefault, TLS: e.TLS != nil,
+			UDP: e.Address.UDP,
+		})
 	}
 	return list
 }
@@ -105,7 +111,10 @@ func shownEntryPoints(c *config.Config) (list []api.EntryPoint) {
 func writeExplanation(w io.Writer, e api.Explanation) error {
 	var b strings.Builder
 	r := e.Request
-	fmt.Fprintf(&b, "%s %s://%s%s", r.Method, r.Scheme, r.Host, r.Path)
+	if r.Method != "" {
+		fmt.Fprintf(&b, "%s ", r.Method)
+	}
+	fmt.Fprintf(&b, "%s://%s%s", r.Scheme, r.Host, r.Path)
 	if r.Query != "" {
 		fmt.Fprintf(&b, "?%s", r.Query)
 	}
@@ -113,7 +122,7 @@ func writeExplanation(w io.Writer, e api.Explanation) error {
 		fmt.Fprintf(&b, "  at entry point %s", r.EntryPoint)
 	}
 	if e.Chosen == nil {
-		fmt.Fprintf(&b, "\n\nNo route accepts it: the answer is 404.\n")
+		fmt.Fprintf(&b, "\n\n%s\n", unclaimed(r))
 	} else {
 		c := e.Chosen
 		fmt.Fprintf(&b, "\n\nRoute %s@%s, priority %d: %s\n", c.Name, c.Source, c.Priority, showRule(c.Rule))
@@ -123,7 +132,7 @@ func writeExplanation(w io.Writer, e api.Explanation) error {
 		if why := whyBroken(e.Steps); why != "" {
 			fmt.Fprintf(&b, "%s\n", why)
 		} else {
-			writeDestinations(&b, e.Backends)
+			writeDestinations(&b, e.Backends, r.Method == "")
 		}
 	}
 	if err := writeWhyNot(&b, e.Steps); err != nil {
@@ -150,12 +159,27 @@ func showRule(rule string) string {
 	return rule
 }
 
-func writeDestinations(b *strings.Builder, list []api.Destination) {
+// unclaimed says what becomes of what no route accepts.
+func unclaimed(r api.ExplainedRequest) string {
+	switch {
+	case r.Method != "":
+		return "No route accepts it: the answer is 404."
+	case r.Scheme == "udp":
+		return "No route accepts it: it is dropped."
+	}
+	return "No route of TCP accepts it: what speaks HTTP gets an answer, the rest is closed."
+}
+
+func writeDestinations(b *strings.Builder, list []api.Destination, streams bool) {
+	what, refusal := "requests", "the answer is 503"
+	if streams {
+		what, refusal = "connections", "it is closed"
+	}
 	if len(list) == 0 {
-		fmt.Fprintf(b, "\nIt leads to no service that is known: the answer is 503.\n")
+		fmt.Fprintf(b, "\nIt leads to no service that is known: %s.\n", refusal)
 	}
 	for _, d := range list {
-		fmt.Fprintf(b, "\nService %s, %s of the requests", d.Service, percent(d.Percent))
+		fmt.Fprintf(b, "\nService %s, %s of the %s", d.Service, percent(d.Percent), what)
 		if d.Reason != "" {
 			fmt.Fprintf(b, " (%s)", d.Reason)
 		}

@@ -65,7 +65,7 @@ func kinds() []kind {
 	return []kind{
 		{"routes", "what a request must look like, and where it goes", loading(
 			(*api.Client).Routes, func(r api.Route) string { return r.Name },
-			"NAME SOURCE STATUS PRIORITY ENTRYPOINTS SERVICE EXPORTED RULE", routeRow)},
+			"NAME SOURCE LANE STATUS PRIORITY ENTRYPOINTS SERVICE EXPORTED RULE", routeRow)},
 		{"services", "what the requests go to, and each cluster's part of them", loading(
 			(*api.Client).Services, func(s api.Service) string { return s.Name },
 			"NAME SOURCE PROTOCOL STATUS ENDPOINTS CLUSTERS", serviceRow)},

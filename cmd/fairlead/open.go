@@ -61,6 +61,7 @@ func (i *instance) openFollowers(context.Context) error {
 			Cluster: c.Name, Addresses: texts(c.Addresses), Key: readKey(c), Client: link.NewTransport(identity.Clone()),
 			Grant: link.Grant{
 				Hosts: texts(c.Grant.Hosts), Paths: c.Grant.Paths, EntryPoints: c.Grant.EntryPoints,
+				TCP: c.Grant.TCP, UDP: c.Grant.UDP,
 				Services: c.Grant.Services,
 			},
 			Balance:            i.config.Balance,
@@ -73,7 +74,7 @@ func (i *instance) openFollowers(context.Context) error {
 
 func (i *instance) defaultEntryPoints() (names []string) {
 	for _, e := range i.config.EntryPoints {
-		if e.AsDefault {
+		if e.AsDefault && !e.Address.UDP {
 			names = append(names, e.Name)
 		}
 	}
@@ -262,7 +263,7 @@ func (i *instance) openAccessLog(path string) (io.Writer, error) {
 func (i *instance) entryPoint(e config.EntryPoint) (proxy.EntryPoint, error) {
 	timeouts, life := e.Transport.RespondingTimeouts, e.Transport.LifeCycle
 	o := proxy.EntryPoint{
-		Name: e.Name, Address: string(e.Address), Default: e.AsDefault,
+		Name: e.Name, Address: string(e.Address.Address), UDP: e.Address.UDP, Default: e.AsDefault,
 		HeaderTimeout: timeouts.HeaderTimeout, ReadTimeout: timeouts.ReadTimeout, WriteTimeout: timeouts.WriteTimeout,
 		IdleTimeout: timeouts.IdleTimeout,
 		HeaderBytes: e.Limits.HeaderBytes, Headers: e.Limits.Headers, Connections: e.Limits.Connections,
@@ -270,7 +271,8 @@ func (i *instance) entryPoint(e config.EntryPoint) (proxy.EntryPoint, error) {
 		StallTimeout: timeouts.StallTimeout,
 		Trusted:      config.Prefixes(e.ForwardedHeaders.TrustedIPs), TrustAll: e.ForwardedHeaders.Insecure,
 		Forwarded: e.ForwardedHeaders.Forwarded, Via: proxy.Via(e.Via),
-		AcceptGrace: life.RequestAcceptGraceTimeout, DrainGrace: life.GraceTimeOut,
+		SessionTimeout: e.UDP.Timeout,
+		AcceptGrace:    life.RequestAcceptGraceTimeout, DrainGrace: life.GraceTimeOut,
 	}
 	if p := e.ProxyProtocol; p != nil {
 		o.ProxyProtocol = config.Prefixes(p.TrustedIPs)

@@ -21,7 +21,7 @@ func routeRow(r api.Route, _ time.Time) []string {
 		status = "not served: " + status
 	}
 	return []string{
-		r.Name, r.Source, status, strconv.Itoa(r.Priority), strings.Join(r.EntryPoints, ","),
+		r.Name, r.Source, r.Lane, status, strconv.Itoa(r.Priority), strings.Join(r.EntryPoints, ","),
 		weights(r.Backends), r.ExportedAs, cmp.Or(r.Rule, "every request"),
 	}
 }
@@ -77,6 +77,9 @@ func problemRow(p api.Problem, _ time.Time) []string {
 	object := p.Kind + " " + p.Name
 	if p.Source != "" {
 		object = strings.TrimSuffix(object, " ") + "@" + p.Source
+	}
+	if p.Lane != "" {
+		object = p.Lane + " " + object
 	}
 	if p.Name == "" {
 		object = p.Kind + " " + p.Source

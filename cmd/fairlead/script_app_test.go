@@ -28,7 +28,8 @@ import (
 type scriptApp struct {
 	name   string
 	server *http.Server
-	dies   bool // it cuts the connection in place of an answer
+	dies   bool   // it cuts the connection in place of an answer
+	stop   func() // of one that speaks no HTTP
 
 	mu   sync.Mutex
 	gate chan struct{} // closed by release
@@ -63,7 +64,13 @@ func startApp(c *call) error {
 	return nil
 }
 
-func (a *scriptApp) close() { _ = a.server.Close() }
+func (a *scriptApp) close() {
+	if a.stop != nil {
+		a.stop()
+		return
+	}
+	_ = a.server.Close()
+}
 
 // answer tells the request.
 func (a *scriptApp) answer(w http.ResponseWriter, r *http.Request) {
@@ -130,20 +137,7 @@ func makeCert(c *call) error {
 	if len(c.args) < 2 {
 		return usage("cert FILE HOST…")
 	}
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
-	if err != nil {
-		return err
-	}
-	template := &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: c.args[1]}, DNSNames: c.args[1:],
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	der, key, err := selfSigned(c.args[1:]...)
 	if err != nil {
 		return err
 	}
@@ -155,6 +149,24 @@ func makeCert(c *call) error {
 		writePEM(c.ts.MkAbs(c.args[0]+".pem"), "CERTIFICATE", der),
 		writePEM(c.ts.MkAbs(c.args[0]+"-key.pem"), "PRIVATE KEY", private),
 	)
+}
+
+// selfSigned makes a certificate for hosts.
+func selfSigned(hosts ...string) (der []byte, key *ecdsa.PrivateKey, err error) {
+	if key, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader); err != nil {
+		return nil, nil, err
+	}
+	serial, err := rand.Int(rand.Reader, big.NewInt(1<<62))
+	if err != nil {
+		return nil, nil, err
+	}
+	template := &x509.Certificate{
+		SerialNumber: serial, Subject: pkix.Name{CommonName: hosts[0]}, DNSNames: hosts,
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
+	}
+	der, err = x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	return der, key, err
 }
 
 func writePEM(path, kind string, der []byte) error {

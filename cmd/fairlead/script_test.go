@@ -56,6 +56,7 @@ type scriptWorld struct {
 	begun     map[string]chan scriptResult
 	watches   map[string]*exec.Cmd // by file
 	held      []io.Closer          // connections
+	talks     map[string]*talking
 }
 
 // worldKey is under which a script's values have its world.
@@ -66,7 +67,7 @@ func newScriptWorld(env *testscript.Env) *scriptWorld {
 		dir: env.WorkDir, address: ownAddress(), env: slices.Clone(env.Vars),
 		instances: make(map[string]*scriptInstance), apps: make(map[string]*scriptApp),
 		loads: make(map[string]*scriptLoad), begun: make(map[string]chan scriptResult),
-		watches: make(map[string]*exec.Cmd),
+		watches: make(map[string]*exec.Cmd), talks: make(map[string]*talking),
 	}
 }
 
@@ -94,6 +95,9 @@ func (w *scriptWorld) close() {
 	}
 	for _, a := range w.apps {
 		a.close()
+	}
+	for _, t := range w.talks {
+		_ = t.Close()
 	}
 	w.letGo()
 }
@@ -147,6 +151,8 @@ func commands() map[string]command {
 		"put":        putFile,
 		"release":    releaseApp,
 		"start":      startInstanceProcess,
+		"streamapp":  startStreamApp,
+		"talk":       talk,
 		"drain":      drainInstance,
 		"term":       terminateInstance,
 		"unwatch":    endWatch,

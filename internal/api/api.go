@@ -41,6 +41,7 @@ type EntryPoint struct {
 	Port    string // that it is open on, as URLs have it
 	Default bool   // it serves the routes that name no entry point
 	TLS     bool
+	UDP     bool
 }
 
 // New returns the handler of the API.
@@ -93,7 +94,7 @@ func (s *server) endpoints() []endpoint {
 		{"GET", base + "/events", access.APIRead, nil, s.events},
 		{
 			"GET", base + "/explain", access.APIRead,
-			[]string{"clientIP", "entryPoint", "header", "method", "url"}, s.explain,
+			[]string{"alpn", "clientIP", "entryPoint", "header", "method", "url"}, s.explain,
 		},
 		{"GET", base + "/hosts", access.APIRead, filters, s.hosts},
 		{"GET", base + "/keys", access.Admin, nil, s.listKeys},

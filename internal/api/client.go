@@ -134,7 +134,7 @@ func (c *Client) RevokeKey(ctx context.Context, id string) error {
 
 // Explain says where a request would go.
 func (c *Client) Explain(ctx context.Context, q Question) (e Explanation, err error) {
-	query := url.Values{"url": {q.URL}, "header": q.Headers}
+	query := url.Values{"url": {q.URL}, "header": q.Headers, "alpn": q.ALPN}
 	for name, value := range map[string]string{"method": q.Method, "clientIP": q.ClientIP, "entryPoint": q.EntryPoint} {
 		if value != "" {
 			query.Set(name, value)

@@ -22,7 +22,10 @@ import (
 
 // Question is a request that is to be explained.
 type Question struct {
-	URL        string   // absolute: http://shop.example/cart?id=1
+	// URL is absolute: http://shop.example/cart?id=1; for a stream, tcp://any, tls://db.example (the name that the client
+	// asks for) or udp://any.
+	URL        string
+	ALPN       []string // protocols that the client of a stream offers with TLS
 	Method     string   // "": GET
 	Headers    []string // "Name: value"; Host takes the place of the URL's
 	ClientIP   string   // "": not known
@@ -35,8 +38,8 @@ const maxHeaders = 200
 func (s *server) explain(w http.ResponseWriter, r *http.Request) error {
 	query := r.URL.Query()
 	e, err := Explain(s.Options, Question{
-		URL: query.Get("url"), Method: query.Get("method"), Headers: query["header"], ClientIP: query.Get("clientIP"),
-		EntryPoint: query.Get("entryPoint"),
+		URL: query.Get("url"), Method: query.Get("method"), Headers: query["header"], ALPN: query["alpn"],
+		ClientIP: query.Get("clientIP"), EntryPoint: query.Get("entryPoint"),
 	})
 	if err != nil {
 		return err
@@ -112,6 +115,9 @@ func (v *view) candidate(d proxy.Destination, e *Endpoint) bool {
 // request makes of a question what a rule may ask of a request.
 func (o Options) request(q Question) (*route.Request, string, error) {
 	u, err := url.Parse(q.URL)
+	if err == nil && isStream(u.Scheme) {
+		return o.stream(q, u)
+	}
 	switch {
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return nil, "", problem(http.StatusBadRequest, "url: %.200q is no URL such as http://shop.example/cart", q.URL)
@@ -139,6 +145,39 @@ func (o Options) request(q Question) (*route.Request, string, error) {
 		}
 	}
 	if r.EntryPoint, r.Default, err = o.entryPoint(q.EntryPoint, u); err != nil {
+		return nil, "", err
+	}
+	return r, u.Scheme, nil
+}
+
+func isStream(scheme string) bool { return scheme == "tcp" || scheme == "tls" || scheme == "udp" }
+
+// stream is request for a stream. Where the URL names a host, it is what a TLS client asks for.
+func (o Options) stream(q Question, u *url.URL) (*route.Request, string, error) {
+	r := &route.Request{Lane: model.LaneTCP}
+	switch u.Scheme {
+	case "tls":
+		r.TLS, r.Host, r.ALPN = true, strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), q.ALPN
+	case "udp":
+		r.Lane = model.LaneUDP
+	}
+	if len(q.Headers) > 0 || u.Path != "" || u.RawQuery != "" {
+		return nil, "", problem(http.StatusBadRequest, "url: a stream has no path, no query and no header fields")
+	}
+	if u.Scheme != "tls" && len(q.ALPN) > 0 {
+		return nil, "", problem(http.StatusBadRequest, "alpn: only TLS offers protocols; ask for tls://")
+	}
+	var err error
+	if q.ClientIP != "" {
+		if r.ClientIP, err = netip.ParseAddr(q.ClientIP); err != nil {
+			return nil, "", problem(http.StatusBadRequest, "clientIP: %.80q is no address", q.ClientIP)
+		}
+	}
+	fit := o
+	fit.EntryPoints = slices.DeleteFunc(slices.Clone(o.EntryPoints), func(e EntryPoint) bool {
+		return e.UDP != (r.Lane == model.LaneUDP)
+	})
+	if r.EntryPoint, r.Default, err = fit.entryPoint(q.EntryPoint, u); err != nil {
 		return nil, "", err
 	}
 	return r, u.Scheme, nil
@@ -172,9 +211,10 @@ func (o Options) entryPoint(name string, u *url.URL) (string, bool, error) {
 		return name, i < 0 || o.EntryPoints[i].Default, nil
 	}
 	for _, fits := range []func(EntryPoint) bool{
-		func(e EntryPoint) bool { return e.Port == u.Port() },
-		func(e EntryPoint) bool { return e.Default && e.TLS == (u.Scheme == "https") },
-		func(e EntryPoint) bool { return e.TLS == (u.Scheme == "https") },
+		func(e EntryPoint) bool { return e.Port == u.Port() && e.UDP == (u.Scheme == "udp") },
+		func(e EntryPoint) bool { return e.Default && !e.UDP && e.TLS == (u.Scheme == "https") },
+		func(e EntryPoint) bool { return !e.UDP && e.TLS == (u.Scheme == "https") },
+		func(e EntryPoint) bool { return isStream(u.Scheme) && e.Default },
 	} {
 		if i := slices.IndexFunc(o.EntryPoints, fits); i >= 0 {
 			return o.EntryPoints[i].Name, o.EntryPoints[i].Default, nil
@@ -193,7 +233,8 @@ func (o Options) entryPointNames() (names []string) {
 // asked shows the request that the rules saw.
 func asked(q *route.Request, scheme string) ExplainedRequest {
 	r := ExplainedRequest{
-		Method: q.Method, Scheme: scheme, Host: q.Host, Path: q.Path, Query: q.RawQuery, EntryPoint: q.EntryPoint,
+		Method: q.Method, Scheme: scheme, Host: q.Host, Path: q.Path, Query: q.RawQuery, ALPN: q.ALPN,
+		EntryPoint: q.EntryPoint,
 	}
 	for _, name := range slices.Sorted(maps.Keys(q.Header)) {
 		for _, value := range q.Header[name] {

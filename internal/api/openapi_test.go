@@ -57,6 +57,7 @@ var parameterTexts = map[string]string{
 	"url":        "Absolute URL of the request",
 	"method":     "Method; GET where it is left out",
 	"header":     "\"Name: value\"; may be given again",
+	"alpn":       "A protocol that the client of a stream offers with TLS; may be given several times.",
 	"clientIP":   "Address of the client",
 	"entryPoint": "Where the request comes in; left out: as the URL's scheme and port say",
 }

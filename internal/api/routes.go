@@ -28,9 +28,10 @@ func (s *server) routes(w http.ResponseWriter, r *http.Request) error {
 func (v *view) route(r *model.Route, codes []string) Route {
 	rule := v.rules[r.Ref()]
 	shown := Route{
-		Name: r.Name.String(), Source: string(r.Source), Cluster: v.home(r.Source), Rule: r.Match.String(),
-		Priority: r.Priority, EntryPoints: r.EntryPoints, TLS: r.TLS, Backends: backends(r.Backends),
-		Since: r.Since, Served: rule != nil && !rule.Broken, Status: "ok",
+		Name: r.Name.String(), Source: string(r.Source), Lane: r.Lane.Label(), Cluster: v.home(r.Source),
+		Rule: r.Match.String(), Priority: r.Priority, EntryPoints: r.EntryPoints, TLS: r.TLS, Passthrough: r.Passthrough,
+		Backends: backends(r.Backends),
+		Since:    r.Since, Served: rule != nil && !rule.Broken, Status: "ok",
 	}
 	for _, m := range r.Middlewares {
 		shown.Middlewares = append(shown.Middlewares, m.String())

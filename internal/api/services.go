@@ -59,7 +59,7 @@ func (v *view) weighted(ref model.Ref, from model.Source) *model.Service {
 		if s.Name != ref.Name {
 			break
 		}
-		if len(s.Backends) > 0 && (s.Source == source || s.Source.Kind() == string(source)) {
+		if s.Lane == ref.Lane && len(s.Backends) > 0 && (s.Source == source || s.Source.Kind() == string(source)) {
 			return s
 		}
 	}
@@ -77,7 +77,7 @@ func (v *view) first(name model.Name) int {
 // service shows a service; used says whether a served route leads to it.
 func (s *server) service(v *view, m *model.Service, used bool) Service {
 	shown := Service{
-		Name: m.Name.String(), Source: string(m.Source), Protocol: string(cmp.Or(m.Protocol, model.HTTP)),
+		Name: m.Name.String(), Source: string(m.Source), Lane: m.Lane.Label(), Protocol: string(protocolOf(m)),
 		Used: used, Endpoints: v.endpoints(m),
 	}
 	if len(m.Backends) > 0 {
@@ -92,6 +92,14 @@ func (s *server) service(v *view, m *model.Service, used bool) Service {
 		shown.Clusters, shown.Reason = v.shares(portions), string(reason)
 	}
 	return shown
+}
+
+// protocolOf returns what a service's endpoints speak; of a weighted one, what its lane is for.
+func protocolOf(s *model.Service) model.Protocol {
+	if s.Lane == model.LaneHTTP {
+		return cmp.Or(s.Protocol, model.HTTP)
+	}
+	return cmp.Or(s.Protocol, model.Protocol(s.Lane))
 }
 
 func (v *view) shares(portions []upstream.Portion) []ClusterShare {
@@ -111,7 +119,7 @@ func round(x float64) float64 { return math.Round(x*1000) / 1000 }
 func (v *view) endpoints(s *model.Service) []Endpoint {
 	var endpoints []Endpoint
 	for _, e := range s.Endpoints {
-		h := v.hosts[upstream.ID{Addr: e.Addr, Cluster: e.Cluster, Gateway: e.Gateway}]
+		h := v.hosts[upstream.IDOf(s, &e)]
 		endpoints = append(endpoints, Endpoint{
 			Address: e.Addr, Cluster: v.cluster(e.Cluster), Zone: e.Zone, Weight: e.Weight, Gateway: e.Gateway,
 			State: cmp.Or(string(e.State), "ready"), Health: string(cmp.Or(h.Health, upstream.Unknown)),

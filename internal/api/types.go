@@ -26,14 +26,17 @@ type Status struct {
 
 // Route is what a request must look like, and where it goes.
 type Route struct {
-	Name     string `json:"name"`
-	Source   string `json:"source"`   // which provider it came from: "file/main", "link/paris"
-	Cluster  string `json:"cluster"`  // where it was learned: this instance's own, or the followed cluster
-	Rule     string `json:"rule"`     // in the rule language, in its canonical form; "": every request
-	Priority int    `json:"priority"` // decides among routes that match the same request: the higher is served
+	Name    string `json:"name"`
+	Source  string `json:"source"`                   // which provider it came from: "file/main", "link/paris"
+	Lane    string `json:"lane" enum:"http,tcp,udp"` // what it leads: requests, connections or datagrams
+	Cluster string `json:"cluster"`                  // where it was learned: this instance's own, or the followed cluster
+	Rule    string `json:"rule"`                     // in the rule language, in its canonical form; "": every request
+	// Priority decides among routes that match the same request: the higher is served.
+	Priority int `json:"priority"`
 	// Entry points that it is served on. None: those that serve by default.
 	EntryPoints []string  `json:"entryPoints,omitempty"`
-	TLS         bool      `json:"tls"` // served to requests that came over TLS, and to no others
+	TLS         bool      `json:"tls"`                   // served to requests that came over TLS, and to no others
+	Passthrough bool      `json:"passthrough,omitempty"` // TLS does not end here, but at the service
 	Backends    []Backend `json:"backends"`
 	// Middlewares, in the order in which they see the request.
 	Middlewares []string `json:"middlewares,omitempty"`
@@ -56,9 +59,11 @@ type Backend struct {
 
 // Service is a named set of interchangeable endpoints, or a weighted choice among other services.
 type Service struct {
-	Name     string `json:"name"`
-	Source   string `json:"source"` // "link" where it is a fleet service, pooled from the clusters that export it
-	Protocol string `json:"protocol" enum:"http,https,h2c"`
+	Name string `json:"name"`
+	// Source is "link" where it is a fleet service, pooled from the clusters that export it.
+	Source   string `json:"source"`
+	Lane     string `json:"lane" enum:"http,tcp,udp"` // of the routes that may lead to it
+	Protocol string `json:"protocol" enum:"http,https,h2c,tcp,tls,udp"`
 	// Used says whether a served route leads to it. Where none does, nothing is known of its clusters' shares.
 	Used bool `json:"used"`
 	// Reason says that requests go elsewhere than usual, or nowhere. "": by the shares, among healthy hosts.
@@ -151,16 +156,18 @@ type Host struct {
 
 // Problem is one thing wrong with one object.
 type Problem struct {
-	Kind     string    `json:"kind"`           // of the object: "route", "service", "middleware", "source", "cluster"
-	Name     string    `json:"name,omitempty"` // of the object; left out for a source
-	Source   string    `json:"source,omitempty"`
-	Cluster  string    `json:"cluster"`            // where the object was learned
-	Field    string    `json:"field,omitempty"`    // as the owner writes it
-	Code     string    `json:"code"`               // stable and countable: "unknown_service", "conflict", …
-	Message  string    `json:"message"`            // for people; says what to do
-	At       string    `json:"at,omitempty"`       // file:line
-	Since    time.Time `json:"since,omitzero"`     // when it began, where that is known
-	Reporter string    `json:"reporter,omitempty"` // key id of the follower that reports it; left out: found here
+	Kind    string    `json:"kind"`           // of the object: "route", "service", "middleware", "source", "cluster"
+	Name    string    `json:"name,omitempty"` // of the object; left out for a source
+	Source  string    `json:"source,omitempty"`
+	Lane    string    `json:"lane,omitempty" enum:"tcp,udp"` // of the object; left out: http, or none
+	Cluster string    `json:"cluster"`                       // where the object was learned
+	Field   string    `json:"field,omitempty"`               // as the owner writes it
+	Code    string    `json:"code"`                          // stable and countable: "unknown_service", "conflict", …
+	Message string    `json:"message"`                       // for people; says what to do
+	At      string    `json:"at,omitempty"`                  // file:line
+	Since   time.Time `json:"since,omitzero"`                // when it began, where that is known
+	// Reporter is the key id of the follower that reports it; left out: found here.
+	Reporter string `json:"reporter,omitempty"`
 }
 
 // Provider is one source of routes and services.
@@ -225,11 +232,12 @@ type Explanation struct {
 // ExplainedRequest is the request as the routes see it.
 type ExplainedRequest struct {
 	Method     string   `json:"method"`
-	Scheme     string   `json:"scheme" enum:"http,https"`
+	Scheme     string   `json:"scheme" enum:"http,https,tcp,tls,udp"`
 	Host       string   `json:"host"` // lower case, without port
 	Path       string   `json:"path"` // decoded, dot segments resolved
 	Query      string   `json:"query,omitempty"`
 	Headers    []string `json:"headers,omitempty"`    // "Name: value"
+	ALPN       []string `json:"alpn,omitempty"`       // protocols that a TLS client offers
 	ClientIP   string   `json:"clientIP,omitempty"`   // left out: none was given; then no test of the address holds
 	EntryPoint string   `json:"entryPoint,omitempty"` // left out: any that serves by default
 }

@@ -12,7 +12,7 @@ import (
 // in from and on order (the precedence of the sources, carried along for route.Compile), not on the order of arrival.
 func Merge(order []model.Source, from map[model.Source]model.Snapshot) *model.Snapshot {
 	merged := &model.Snapshot{Order: slices.Clone(order)}
-	fleet := make(map[model.Name][]*model.Service)
+	fleet := make(map[model.Ref][]*model.Service) // by name and lane
 	for _, source := range slices.Sorted(maps.Keys(from)) {
 		s := from[source]
 		merged.Routes = append(merged.Routes, s.Routes...)
@@ -22,7 +22,8 @@ func Merge(order []model.Source, from map[model.Source]model.Snapshot) *model.Sn
 			continue
 		}
 		for _, service := range s.Services {
-			fleet[service.Name] = append(fleet[service.Name], service)
+			ref := model.Ref{Name: service.Name, Lane: service.Lane}
+			fleet[ref] = append(fleet[ref], service)
 		}
 	}
 	for _, parts := range fleet {

@@ -99,10 +99,13 @@ func (c changes[T]) pooled(from map[model.Source]model.Snapshot) changes[*model.
 	slices.Sort(links)
 	out := make(changes[*model.Service], 0, len(c))
 	for _, ch := range c {
-		fleet := change[*model.Service]{ref: model.Ref{Name: ch.ref.Name, Source: model.LinkKind}}
+		fleet := change[*model.Service]{ref: ch.ref}
+		fleet.ref.Source = model.LinkKind
 		var parts []*model.Service
 		for _, link := range links {
-			if part, ok := model.Find(from[link].Services, model.Ref{Name: ch.ref.Name, Source: link}); ok {
+			ref := ch.ref
+			ref.Source = link
+			if part, ok := model.Find(from[link].Services, ref); ok {
 				parts = append(parts, part)
 			}
 		}

@@ -39,6 +39,10 @@ type Grant struct {
 	// EntryPoints are the entry points of this instance on which its routes may be served. Load fills in
 	// the default ones where the file names none.
 	EntryPoints []string `doc:"entryPoints"`
+	// TCP and UDP are the entry points that the cluster may take whole: for connections without TLS, and for datagrams,
+	// which name no host.
+	TCP []string `doc:"tcp"`
+	UDP []string `doc:"udp"`
 	// Services are the fleet-wide names of its services: "shop", "team-a/cart", "team-a/*", "*". Whoever has a name
 	// shares its requests with the other clusters that have it. Empty: none, so that nothing is granted.
 	Services []string `doc:"services"`

@@ -66,11 +66,11 @@ func TestEveryField(t *testing.T) {
 		return n
 	}
 	web := defaultEntryPoint("web")
-	web.Address = ":8080"
+	web.Address = EntryAddress{Address: ":8080"}
 	want := &Config{
 		Cluster: "edge-1",
 		EntryPoints: []EntryPoint{web, {
-			Name: "websecure", Address: "[::1]:8443", AsDefault: true,
+			Name: "websecure", Address: EntryAddress{Address: "[::1]:8443"}, AsDefault: true,
 			ProxyProtocol:    &ProxyProtocol{TrustedIPs: []Network{network("10.0.0.0/8"), network("192.0.2.7/32")}},
 			ForwardedHeaders: ForwardedHeaders{TrustedIPs: []Network{network("10.1.0.0/16")}, Insecure: true, Forwarded: true},
 			Via:              Via{Name: "edge-1"},
@@ -83,6 +83,7 @@ func TestEveryField(t *testing.T) {
 			},
 			Limits: Limits{HeaderBytes: 32768, Headers: 100, Connections: 5000, ConnectionsPerClient: 50},
 			HTTP2:  HTTP2{MaxConcurrentStreams: 100},
+			UDP:    UDP{Timeout: 3 * time.Second},
 			TLS: &TLS{
 				MinVersion:   "1.3",
 				Certificates: []KeyPair{{CertFile: "/etc/fairlead/certs/a.pem", KeyFile: "/etc/keys/a.pem"}},

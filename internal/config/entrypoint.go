@@ -5,7 +5,7 @@ import "time"
 // EntryPoint is an address that clients connect to. The defaults are those of defaultEntryPoint.
 type EntryPoint struct {
 	Name    string
-	Address Address `doc:"address"` // required
+	Address EntryAddress `doc:"address"` // required
 	// AsDefault serves the routes that name no entry point. Where no entry point says so, Load sets it on all.
 	AsDefault        bool             `doc:"asDefault"`
 	ProxyProtocol    *ProxyProtocol   `doc:"proxyProtocol"` // nil: connections do not begin with a PROXY header
@@ -14,6 +14,7 @@ type EntryPoint struct {
 	Transport        Transport        `doc:"transport"`
 	Limits           Limits           `doc:"limits"`
 	HTTP2            HTTP2            `doc:"http2"`
+	UDP              UDP              `doc:"udp"`
 	HTTP3            *HTTP3           `doc:"http3"` // nil: off
 	TLS              *TLS             `doc:"tls"`   // nil: plain text
 }
@@ -81,6 +82,11 @@ type HTTP3 struct {
 	ZeroRTT        bool `doc:"zeroRTT"`        // safe requests are served before the handshake is complete
 }
 
+// UDP bounds the sessions of an entry point for UDP.
+type UDP struct {
+	Timeout time.Duration `doc:"timeout"` // without a datagram either way, until a session ends; default: 3 s
+}
+
 // TLS serves the entry point over TLS.
 type TLS struct {
 	Certificates []KeyPair `doc:"certificates"` // at least one; the first is shown to clients that name no host
@@ -100,5 +106,6 @@ func defaultEntryPoint(name string) EntryPoint {
 		},
 		Limits: Limits{HeaderBytes: 64 << 10, Headers: 200},
 		HTTP2:  HTTP2{MaxConcurrentStreams: 250},
+		UDP:    UDP{Timeout: 3 * time.Second},
 	}
 }

@@ -119,22 +119,23 @@ func (l *loader) addresses(file part, c *Config) {
 	type use struct {
 		part
 		address Address
+		udp     bool
 	}
 	var uses []use
 	for _, e := range c.EntryPoints {
-		uses = append(uses, use{file.key("entryPoints").key(e.Name).key("address"), e.Address})
+		uses = append(uses, use{file.key("entryPoints").key(e.Name).key("address"), e.Address.Address, e.Address.UDP})
 	}
 	if c.Link != nil {
-		uses = append(uses, use{file.key("link").key("address"), c.Link.Address})
+		uses = append(uses, use{file.key("link").key("address"), c.Link.Address, false})
 	}
 	if c.Prometheus != nil {
-		uses = append(uses, use{file.key("metrics").key("prometheus").key("address"), c.Prometheus.Address})
+		uses = append(uses, use{file.key("metrics").key("prometheus").key("address"), c.Prometheus.Address, false})
 	}
-	uses = append(uses, use{file.key("api").key("address"), c.API.Address})
+	uses = append(uses, use{file.key("api").key("address"), c.API.Address, false})
 	slices.SortStableFunc(uses, func(a, b use) int { return cmp.Compare(a.at.Line, b.at.Line) })
 	for i, later := range uses {
 		for _, first := range uses[:i] {
-			if later.address.clashes(first.address) {
+			if later.udp == first.udp && later.address.clashes(first.address) {
 				l.wrong(later.part, "%s clashes with %s (%s)", later.address, first.path, first.address)
 				break
 			}

@@ -67,6 +67,8 @@ func (l *loader) grant(p part, g *Grant, c *Config) {
 			l.wrong(p.key("entryPoints").item(i), "there is no entry point %q", shorten(name))
 		}
 	}
+	l.wholes(p.key("tcp"), g.TCP, c, false)
+	l.wholes(p.key("udp"), g.UDP, c, true)
 	for i, pattern := range g.Services {
 		if !isServicePattern(pattern) {
 			l.wrong(p.key("services").item(i), `%q is not a service; write "shop", "team-a/shop", "team-a/*" or "*"`,
@@ -75,14 +77,23 @@ func (l *loader) grant(p part, g *Grant, c *Config) {
 	}
 	if len(g.EntryPoints) == 0 {
 		for _, e := range c.EntryPoints {
-			if e.AsDefault {
+			if e.AsDefault && !e.Address.UDP {
 				g.EntryPoints = append(g.EntryPoints, e.Name)
 			}
 		}
 	}
-	if len(g.Hosts) > 0 && len(g.Services) == 0 {
+	if len(g.Hosts)+len(g.TCP)+len(g.UDP) > 0 && len(g.Services) == 0 {
 		l.wrong(p, `grants hosts but no services, so nothing is granted; add services: ["*"], or their names where `+
 			"clusters do not trust each other")
+	}
+}
+
+// wholes checks the entry points that a cluster may take whole.
+func (l *loader) wholes(p part, names []string, c *Config, udp bool) {
+	for i, name := range names {
+		if !slices.ContainsFunc(c.EntryPoints, func(e EntryPoint) bool { return e.Name == name && e.Address.UDP == udp }) {
+			l.wrong(p.item(i), "there is no entry point %q of this kind", shorten(name))
+		}
 	}
 }
 

@@ -51,10 +51,16 @@ func (l *loader) entryPoint(p part, e *EntryPoint) {
 	l.atLeast(limits.key("connectionsPerClient"), 0, e.Limits.ConnectionsPerClient)
 	l.atLeast(p.key("http2").key("maxConcurrentStreams"), 1, e.HTTP2.MaxConcurrentStreams)
 	l.http3(p, e)
+	if e.UDP.Timeout <= 0 {
+		l.wrong(p.key("udp").key("timeout"), "%v is too short; a session ends when it is over", e.UDP.Timeout)
+	}
 	if e.TLS == nil {
 		return
 	}
 	tls := p.key("tls")
+	if e.Address.UDP {
+		l.wrong(tls, "TLS is for connections, not for UDP")
+	}
 	if len(e.TLS.Certificates) == 0 {
 		l.wrong(tls.key("certificates"), "is missing; an entry point with TLS needs a certificate")
 	}

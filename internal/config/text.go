@@ -20,7 +20,7 @@ type Address string
 func (a *Address) UnmarshalText(text []byte) error {
 	s := strings.TrimSuffix(string(text), "/tcp")
 	if strings.HasSuffix(s, "/udp") {
-		return errors.New("UDP is not supported yet")
+		return errors.New("only entry points can accept UDP")
 	}
 	host, port, err := net.SplitHostPort(s)
 	if err != nil || !isPort(port) || host != "" && !isHost(host) {
@@ -28,6 +28,19 @@ func (a *Address) UnmarshalText(text []byte) error {
 	}
 	*a = Address(s)
 	return nil
+}
+
+// EntryAddress is the address of an entry point: for UDP, where it ends in "/udp".
+type EntryAddress struct {
+	Address
+	UDP bool
+}
+
+// UnmarshalText reads an address. It may end in "/tcp" or "/udp".
+func (a *EntryAddress) UnmarshalText(text []byte) error {
+	s, udp := strings.CutSuffix(string(text), "/udp")
+	a.UDP = udp
+	return a.Address.UnmarshalText([]byte(s))
 }
 
 // Loopback reports whether the address can be reached from this machine only.

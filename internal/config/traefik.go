@@ -13,7 +13,7 @@ var traefiks = []string{
 	"spiffe", "tcpServersTransport", "tracing",
 	// entry points
 	"allowACMEByPass", "encodedCharacters", "http", "keepAliveMaxRequests", "keepAliveMaxTime",
-	"observability", "reusePort", "udp",
+	"observability", "reusePort",
 	// providers.file
 	"debugLogGeneratedTemplate",
 	// api

@@ -13,6 +13,8 @@ type Document struct {
 	services    []entry[service]
 	middlewares []entry[middleware]
 	transports  []entry[serversTransport]
+	tcp         tcpDocument
+	udp         udpDocument
 	mistakes    []document.Mistake // outside those
 	unsupported []unsupported
 }
@@ -34,8 +36,8 @@ type unsupported struct {
 
 type fileSpec struct {
 	HTTP httpSpec       `doc:"http"`
-	TCP  *document.Node `doc:"tcp"`
-	UDP  *document.Node `doc:"udp"`
+	TCP  tcpSpec        `doc:"tcp"`
+	UDP  udpSpec        `doc:"udp"`
 	TLS  *document.Node `doc:"tls"`
 }
 
@@ -61,8 +63,8 @@ func Decode(file string, data []byte) (*Document, error) {
 	d.middlewares = section(d, "http.middlewares", spec.HTTP.Middlewares, decodeMiddleware)
 	d.transports = section(d, "http.serversTransports", spec.HTTP.ServersTransports, decodeTransport)
 	d.refuse("http.models", spec.HTTP.Models, 1)
-	d.refuse("tcp", spec.TCP, 2)
-	d.refuse("udp", spec.UDP, 2)
+	d.tcp = decodeTCP(d, &spec.TCP)
+	d.udp = decodeUDP(d, &spec.UDP)
 	d.refuse("tls", spec.TLS, 2)
 	return d, nil
 }

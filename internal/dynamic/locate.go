@@ -31,15 +31,26 @@ func (d *Document) find(wanted model.Object) *object {
 	if wanted.Name.Namespace != "" {
 		return nil
 	}
-	switch wanted.Kind {
-	case model.KindRoute:
-		return named(d.routers, wanted.Name.Name)
-	case model.KindService:
-		return named(d.services, wanted.Name.Name)
-	case model.KindMiddleware:
-		return named(d.middlewares, wanted.Name.Name)
-	case model.KindTransport:
-		return named(d.transports, wanted.Name.Name)
+	name := wanted.Name.Name
+	switch (objectKey{wanted.Lane, wanted.Kind, ""}) {
+	case objectKey{model.LaneHTTP, model.KindRoute, ""}:
+		return named(d.routers, name)
+	case objectKey{model.LaneHTTP, model.KindService, ""}:
+		return named(d.services, name)
+	case objectKey{model.LaneHTTP, model.KindMiddleware, ""}:
+		return named(d.middlewares, name)
+	case objectKey{model.LaneTCP, model.KindRoute, ""}:
+		return named(d.tcp.routers, name)
+	case objectKey{model.LaneTCP, model.KindService, ""}:
+		return named(d.tcp.services, name)
+	case objectKey{model.LaneTCP, model.KindMiddleware, ""}:
+		return named(d.tcp.middlewares, name)
+	case objectKey{model.LaneUDP, model.KindRoute, ""}:
+		return named(d.udp.routers, name)
+	case objectKey{model.LaneUDP, model.KindService, ""}:
+		return named(d.udp.services, name)
+	case objectKey{model.LaneHTTP, model.KindTransport, ""}:
+		return named(d.transports, name)
 	}
 	return nil
 }

@@ -191,6 +191,7 @@ func (p place) ref(s string) model.Ref {
 	case !ok:
 		r.Source = p.object.builder.source
 	}
+	r.Lane = p.object.ref.Lane
 	return r
 }
 

@@ -46,8 +46,13 @@ func (e *RuleError) Picture() string {
 //
 // The result is normal: a list of tests has at least two and holds no list of its own kind, values are as [model.Test]
 // describes them. So ParseRule(m.String()) gives m again. The error, if there is one, is a *RuleError.
-func ParseRule(rule string) (model.Match, error) {
-	p := &ruleParser{rule: rule}
+func ParseRule(rule string) (model.Match, error) { return parseRule(rule, testSpecs) }
+
+// ParseTCPRule is ParseRule for the tests of connections: HostSNI, HostSNIRegexp, ALPN and ClientIP.
+func ParseTCPRule(rule string) (model.Match, error) { return parseRule(rule, tcpTestSpecs) }
+
+func parseRule(rule string, specs []testSpec) (model.Match, error) {
+	p := &ruleParser{rule: rule, specs: specs}
 	if len(rule) > maxRuleLength {
 		return model.Match{}, p.fail(0, "the rule has %d bytes; at most %d are allowed", len(rule), maxRuleLength)
 	}
@@ -61,6 +66,7 @@ func ParseRule(rule string) (model.Match, error) {
 // ruleParser is a parser by recursive descent with one token of look-ahead.
 type ruleParser struct {
 	rule  string
+	specs []testSpec // the tests that there are
 	token ruleToken
 	next  int // offset after the token
 	depth int

@@ -47,13 +47,21 @@ var testSpecs = []testSpec{
 	{model.ClientIP, 1, 1, nil, address},
 }
 
+// tcpTestSpecs are the tests of connections.
+var tcpTestSpecs = []testSpec{
+	{model.HostSNI, 1, 1, nil, host},
+	{model.HostSNIRegexp, 1, 1, nil, hostExpression},
+	{model.ALPN, 1, 1, nil, filled},
+	{model.ClientIP, 1, 1, nil, address},
+}
+
 func (p *ruleParser) spec(name ruleToken) (*testSpec, *RuleError) {
 	var known []string
-	for i := range testSpecs {
-		if strings.EqualFold(string(testSpecs[i].test), name.text) {
-			return &testSpecs[i], nil
+	for i := range p.specs {
+		if strings.EqualFold(string(p.specs[i].test), name.text) {
+			return &p.specs[i], nil
 		}
-		known = append(known, string(testSpecs[i].test))
+		known = append(known, string(p.specs[i].test))
 	}
 	message := fmt.Sprintf("there is no test %q", name.text)
 	if nearest := document.Nearest(name.text, known); nearest != "" {

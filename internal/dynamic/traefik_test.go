@@ -101,8 +101,17 @@ var basics = []struct{ prefix, object string }{
 	{"http.middlewares.NAME.replacePathRegex.", `{"replacePathRegex": {"regex": "a", "replacement": "b"}}`},
 	{"http.middlewares.NAME.retry.", `{"retry": {"attempts": 2}}`},
 	{"http.middlewares.NAME.stripPrefix.", `{"stripPrefix": {"prefixes": ["/a"]}}`},
+	{"tcp.routers.", "{\"rule\": \"HostSNI(`a.example`)\", \"service\": \"db\", \"tls\": {}}"},
+	{"tcp.services.NAME.loadBalancer", `{"loadBalancer": {"servers": [{"address": "a:1"}]}}`},
+	{"tcp.services.NAME.weighted", `{"weighted": {"services": [{"name": "a"}]}}`},
+	{"udp.routers.", `{"service": "dns"}`},
+	{"udp.services.NAME.loadBalancer", `{"loadBalancer": {"servers": [{"address": "a:1"}]}}`},
+	{"udp.services.NAME.weighted", `{"weighted": {"services": [{"name": "a"}]}}`},
 	{"", `{}`},
 }
+
+// user is a service that uses a transport: what is wrong with one that nobody uses does no harm.
+const user = `{"loadBalancer": {"servers": [{"address": "a:1"}], "serversTransport": "NAME"}}`
 
 // snapshot builds the smallest file that has the key.
 func (s sample) snapshot(t *testing.T) model.Snapshot {
@@ -125,7 +134,12 @@ func (s sample) snapshot(t *testing.T) model.Snapshot {
 			}
 		}
 		put(at, path[len(path)-1], s.value)
-		if strings.HasPrefix(s.key, "http.serversTransports.") { // it is seen by the service that uses it
+		switch {
+		case strings.HasPrefix(s.key, "tcp.serversTransports."):
+			into(into(root, "tcp"), "services")["user"] = json.RawMessage(user)
+		case strings.HasSuffix(s.key, ".serversTransport") && strings.HasPrefix(s.key, "tcp."):
+			into(into(root, "tcp"), "serversTransports")["NAME"] = map[string]any{}
+		case strings.HasPrefix(s.key, "http.serversTransports."): // it is seen by the service that uses it
 			put(into(into(root, "http"), "services"), "a", map[string]any{"loadBalancer": map[string]any{
 				"servers": []any{map[string]any{"url": "https://a"}}, "serversTransport": "NAME"}})
 		}
@@ -234,14 +248,16 @@ http:
     shop: {loadBalancer: {servers: [{url: "http://10.0.0.7:8080"}]}}
 ` + "```" + `
 
-Fairlead reads the dynamic configuration of Traefik v3: [routes](routes.md) says how. This page lists every key of its
-HTTP part, and what becomes of it here. It is made by giving each key to the program, so it is true of this version.
+Fairlead reads the dynamic configuration of Traefik v3: [routes](routes.md) and
+[streams](streams.md) say how. This page lists every key of it,
+and what becomes of it here. It is made by giving each key to the program, so it is true of this version.
 
 - **yes**: it is served. Where Fairlead does more or other than Traefik, the last column says it.
 - **no**: the key is reported as a problem with its file and line, unless the table says that it is taken. *The key is
   ignored* where the object can do its work without it. Where it would admit, or do, what its owner does not want, *the
   route answers 503*, or *the object is not served*; a route that uses a middleware or service that is not served
-  answers 503, too. Such a route keeps its place: its requests go to no other.
+  answers 503, too. Such a route keeps its place: its requests go to no other. (A route of TCP or UDP cannot answer: it
+  refuses the connection.)
 
 A key that is empty (` + "`false`, `0`, `\"\"`, `[]`" + `) asks for nothing and is no problem. The matchers of the rule
 language are all served; [routes](routes.md#rules) lists them. Traefik's static configuration is another matter: see

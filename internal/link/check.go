@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/netip"
 	"regexp/syntax"
+	"slices"
 	"strings"
 	"time"
 
@@ -62,7 +63,13 @@ func (r *Route) check() *fault {
 	if t := r.Timeouts; t != nil && (!timeoutFits(t.HeaderMs) || !timeoutFits(t.TotalMs)) {
 		return bad("timeouts", "below 0 or above a day")
 	}
-	return checkMatch(r.Match)
+	if !slices.Contains(model.Lanes(), r.Lane) {
+		return bad("lane", "unknown lane %q: this version cannot serve the route", printable(string(r.Lane), 40))
+	}
+	if r.Passthrough && (r.Lane != model.LaneTCP || !r.TLS) {
+		return bad("passthrough", "is for TLS in the lane tcp only")
+	}
+	return checkMatch(r.Match, r.Lane)
 }
 
 func timeoutFits(ms int64) bool { return ms >= 0 && ms <= (24*time.Hour).Milliseconds() }
@@ -103,8 +110,8 @@ func nameFault(s string) string {
 }
 
 // checkMatch makes sure that everything else may walk m without care.
-func checkMatch(m model.Match) *fault {
-	c := matchCheck{nodes: maxNodes, program: maxProgram}
+func checkMatch(m model.Match, lane model.Lane) *fault {
+	c := matchCheck{nodes: maxNodes, program: maxProgram, lane: lane}
 	if err := c.node(m, maxDepth); err != nil {
 		var f *fault
 		if errors.As(err, &f) {
@@ -115,7 +122,10 @@ func checkMatch(m model.Match) *fault {
 	return nil
 }
 
-type matchCheck struct{ nodes, program int }
+type matchCheck struct {
+	nodes, program int
+	lane           model.Lane
+}
 
 func (c *matchCheck) node(m model.Match, depth int) error {
 	if c.nodes--; c.nodes < 0 {
@@ -174,6 +184,9 @@ func (c *matchCheck) leaf(m model.Match) error {
 }
 
 func (c *matchCheck) value(m model.Match) error {
+	if c.lane != model.LaneHTTP {
+		return c.streamValue(m)
+	}
 	switch m.Test {
 	case model.Host:
 		return checkHost(m.Value)
@@ -189,13 +202,43 @@ func (c *matchCheck) value(m model.Match) error {
 	case model.HostRegexp, model.PathRegexp, model.HeaderRegexp, model.QueryRegexp:
 		return c.expression(m)
 	case model.ClientIP:
-		_, errAddr := netip.ParseAddr(m.Value)
-		_, errRange := netip.ParsePrefix(m.Value)
-		if errAddr != nil && errRange != nil {
-			return fmt.Errorf("ClientIP: %q is neither an address nor a CIDR", printable(m.Value, 80))
-		}
+		return checkClientIP(m.Value)
 	default:
-		return fmt.Errorf("unknown test %q: this version cannot serve the route", printable(string(m.Test), 40))
+		return unknownTest(m.Test)
+	}
+	return nil
+}
+
+// streamValue is value for the tests of connections.
+func (c *matchCheck) streamValue(m model.Match) error {
+	switch m.Test {
+	case model.HostSNI:
+		if m.Value == "*" {
+			return nil
+		}
+		return checkHost(m.Value)
+	case model.HostSNIRegexp:
+		return c.expression(m)
+	case model.ALPN:
+		if m.Value == "" {
+			return errors.New("ALPN: the value is empty")
+		}
+		return nil
+	case model.ClientIP:
+		return checkClientIP(m.Value)
+	}
+	return unknownTest(m.Test)
+}
+
+func unknownTest(t model.Test) error {
+	return fmt.Errorf("unknown test %q: this version cannot serve the route", printable(string(t), 40))
+}
+
+func checkClientIP(value string) error {
+	_, errAddr := netip.ParseAddr(value)
+	_, errRange := netip.ParsePrefix(value)
+	if errAddr != nil && errRange != nil {
+		return fmt.Errorf("ClientIP: %q is neither an address nor a CIDR", printable(value, 80))
 	}
 	return nil
 }

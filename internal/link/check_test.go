@@ -76,7 +76,7 @@ func TestCheckMatch(t *testing.T) {
 		"large together": {model.Match{Of: slices.Repeat([]model.Match{leaf(model.PathRegexp, `x{1000}`)}, 11)},
 			"grow beyond"},
 	} {
-		f := checkMatch(test.m)
+		f := checkMatch(test.m, model.LaneHTTP)
 		got := ""
 		if f != nil {
 			got = f.Error()

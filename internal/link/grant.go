@@ -43,10 +43,17 @@ import (
 //
 // Fleet-wide names: "shop" is that one, "team-a/*" every one of the namespace, "*" every one. Routes of one name in
 // several clusters share their endpoints; therefore no name is granted by default.
+//
+// # Streams
+//
+// A route of TCP for TLS is granted by hosts, as one of HTTP is: HostSNI counts as Host does. Paths do not matter. One
+// without TLS, and one of UDP, takes everything that comes in at an entry point. Such entry points are granted by name,
+// in TCP and UDP; none is by default, and no host stands for them, not even "*".
 type Grant struct {
 	Hosts       []string
 	Paths       []string
 	EntryPoints []string
+	TCP, UDP    []string
 	Services    []string
 }
 
@@ -55,10 +62,21 @@ func (g Grant) Allows(r Route) error {
 	if !g.allowsService(r.Service) {
 		return fmt.Errorf("the service name %q is not granted (granted: %s)", r.Service, listed(g.Services))
 	}
+	if whole, lists := g.wholes(r); whole {
+		if len(within(r.EntryPoints, lists)) == 0 {
+			named := "any"
+			if len(r.EntryPoints) > 0 {
+				named = listed(r.EntryPoints)
+			}
+			return fmt.Errorf("it takes all that comes in at an entry point, which is not granted (named: %s; granted in "+
+				"%s: %s)", named, r.Lane, listed(lists))
+		}
+		return nil
+	}
 	if !slices.Contains(g.Hosts, "*") && !implies(r.Match, g.allowsHost) {
 		return fmt.Errorf("the rule can be true of hosts that are not granted (granted: %s)", listed(g.Hosts))
 	}
-	if !g.everyPath() && !implies(r.Match, g.allowsPath) {
+	if r.Lane == model.LaneHTTP && !g.everyPath() && !implies(r.Match, g.allowsPath) {
 		return fmt.Errorf("the rule can be true of paths that are not granted (granted: %s)", listed(g.Paths))
 	}
 	if len(r.EntryPoints) > 0 && len(g.servedOn(r.EntryPoints)) == 0 {
@@ -66,6 +84,25 @@ func (g Grant) Allows(r Route) error {
 			listed(r.EntryPoints), listed(g.EntryPoints))
 	}
 	return nil
+}
+
+// wholes reports whether a route takes entry points whole, and which ones it may.
+func (g Grant) wholes(r Route) (whole bool, granted []string) {
+	switch {
+	case r.Lane == model.LaneUDP:
+		return true, g.UDP
+	case r.Lane == model.LaneTCP && !r.TLS:
+		return true, g.TCP
+	}
+	return false, nil
+}
+
+// entryPoints returns those, sorted, on which a route is served.
+func (g Grant) entryPoints(r Route) []string {
+	if whole, granted := g.wholes(r); whole {
+		return within(r.EntryPoints, granted)
+	}
+	return g.servedOn(r.EntryPoints)
 }
 
 func listed(s []string) string {
@@ -90,7 +127,7 @@ func implies(m model.Match, within func(model.Match) bool) bool {
 }
 
 func (g Grant) allowsHost(leaf model.Match) bool {
-	if leaf.Test != model.Host {
+	if leaf.Test != model.Host && leaf.Test != model.HostSNI {
 		return false
 	}
 	return slices.ContainsFunc(g.Hosts, func(pattern string) bool {
@@ -159,13 +196,16 @@ func (g Grant) narrow(m model.Match) model.Match {
 }
 
 // servedOn returns the entry points, sorted, that serve a route for which the cluster names these.
-func (g Grant) servedOn(named []string) []string {
+func (g Grant) servedOn(named []string) []string { return within(named, g.EntryPoints) }
+
+// within returns the named ones that are granted, sorted; where none is named, all.
+func within(named, granted []string) []string {
 	if len(named) == 0 {
-		return slices.Compact(slices.Sorted(slices.Values(g.EntryPoints)))
+		return slices.Compact(slices.Sorted(slices.Values(granted)))
 	}
 	var out []string
 	for _, p := range slices.Sorted(slices.Values(named)) {
-		if slices.Contains(g.EntryPoints, p) {
+		if slices.Contains(granted, p) {
 			out = append(out, p)
 		}
 	}

@@ -47,7 +47,7 @@ type known struct {
 	size     int                      // bytes of the routes
 	claims   map[string]*claim        // by canonical rule
 	served   []*model.Route           // sorted
-	leads    map[model.Name]*lead     // the services that they lead to
+	leads    map[model.Ref]*lead      // the services that they lead to
 	offered  []*model.Service         // the same, sorted
 	faults   map[key][]model.Problem
 }
@@ -83,7 +83,7 @@ func newKnown(o FollowerOptions) *known {
 		cluster: o.Cluster, source: model.LinkSource(o.Cluster), grant: o.Grant,
 		balance: o.Balance,
 		routes:  map[string]*knownRoute{}, services: map[string]*knownService{}, claims: map[string]*claim{},
-		leads: map[model.Name]*lead{}, faults: map[key][]model.Problem{},
+		leads: map[model.Ref]*lead{}, faults: map[key][]model.Problem{},
 	}
 	for _, addr := range slices.Compact(slices.Sorted(slices.Values(o.Addresses))) {
 		k.endpoints = append(k.endpoints, model.Endpoint{Addr: addr, Cluster: o.Cluster, Weight: 1, Gateway: true})
@@ -221,13 +221,16 @@ func (k *known) claim(r *knownRoute, now time.Time) *model.Service {
 	}
 	c.routes++
 	r.route.Since = c.since
-	name := r.route.Backends[0].Service.Name
-	if l := k.leads[name]; l != nil {
+	ref := r.route.Backends[0].Service
+	if l := k.leads[ref]; l != nil {
 		l.routes++
 		return nil
 	}
-	svc := &model.Service{Name: name, Source: k.source, Endpoints: k.endpoints, Balance: k.part(name)}
-	k.leads[name] = &lead{svc, 1}
+	svc := &model.Service{
+		Name: ref.Name, Source: k.source, Lane: ref.Lane, Protocol: model.Protocol(ref.Lane), Endpoints: k.endpoints,
+		Balance: k.part(ref.Name),
+	}
+	k.leads[ref] = &lead{svc, 1}
 	return svc
 }
 
@@ -240,12 +243,12 @@ func (k *known) withdraw(r *knownRoute) *model.Service {
 	if c.routes--; c.routes == 0 {
 		delete(k.claims, r.rule)
 	}
-	name := r.route.Backends[0].Service.Name
-	l := k.leads[name]
+	ref := r.route.Backends[0].Service
+	l := k.leads[ref]
 	if l.routes--; l.routes > 0 {
 		return nil
 	}
-	delete(k.leads, name)
+	delete(k.leads, ref)
 	return l.service
 }
 
@@ -275,10 +278,14 @@ func merge[T interface {
 // judge decides what becomes of a route: served, served in part, or a problem.
 func (k *known) judge(name string, raw json.RawMessage) *knownRoute {
 	out := &knownRoute{raw: raw}
-	problem := func(field string, code model.Code, text string) {
-		out.problems = append(out.problems, k.problem(model.KindRoute, name, field, code, text))
-	}
 	r, err := decodeRoute(raw)
+	problem := func(field string, code model.Code, text string) {
+		p := k.problem(model.KindRoute, name, field, code, text)
+		if slices.Contains(model.Lanes(), r.Lane) {
+			p.Object.Lane = r.Lane
+		}
+		out.problems = append(out.problems, p)
+	}
 	if err == nil {
 		err = k.grant.Allows(r)
 	}
@@ -291,24 +298,27 @@ func (k *known) judge(name string, raw json.RawMessage) *knownRoute {
 		problem("", model.NotGranted, err.Error())
 		return out
 	}
-	on := k.grant.servedOn(r.EntryPoints)
+	on := k.grant.entryPoints(r)
 	if len(r.EntryPoints) > len(on) && len(on) > 0 {
 		problem("entryPoints", model.NotGranted, fmt.Sprintf(
 			"served on %s only: the others of its entry points %s are not granted", listed(on), listed(r.EntryPoints)))
 	}
 	out.route = &model.Route{
-		Name: model.ParseName(r.Name), Source: k.source, EntryPoints: on,
-		Match: k.grant.narrow(r.Match), Priority: r.Priority, TLS: r.TLS,
+		Name: model.ParseName(r.Name), Source: k.source, Lane: r.Lane, EntryPoints: on,
+		Match: k.grant.narrow(r.Match), Priority: r.Priority, TLS: r.TLS, Passthrough: r.Passthrough,
 		Backends: []model.Backend{{
-			Service: model.Ref{Name: model.ParseName(r.Service), Source: model.LinkKind}, Weight: 1,
+			Service: model.Ref{Name: model.ParseName(r.Service), Source: model.LinkKind, Lane: r.Lane}, Weight: 1,
 		}},
+	}
+	if r.Lane == model.LaneUDP {
+		out.route.Match = model.Match{}
 	}
 	if t := r.Timeouts; t != nil {
 		out.route.Timeouts = model.Timeouts{
 			Header: time.Duration(t.HeaderMs) * time.Millisecond, Total: time.Duration(t.TotalMs) * time.Millisecond,
 		}
 	}
-	out.rule = out.route.Match.String()
+	out.rule = string(r.Lane) + " " + out.route.Match.String()
 	return out
 }
 

@@ -83,7 +83,7 @@ type shown struct {
 func (s shown) wireName() string { return cmp.Or(s.alias, s.Name.String()) }
 
 // show names the routes for the wire, where a name must be unique: of routes that have the same one in several
-// sources, all but the first add their source ("shop~docker-a").
+// sources or lanes, all but the first add their source and lane ("shop~docker-a", "shop~docker-a-tcp").
 func show(routes []*model.Route) []shown {
 	out := make([]shown, len(routes))
 	for i, r := range routes {
@@ -92,6 +92,9 @@ func show(routes []*model.Route) []shown {
 			continue
 		}
 		alias := r.Name.String() + "~" + strings.ReplaceAll(string(r.Source), "/", "-")
+		if r.Lane != model.LaneHTTP {
+			alias += "-" + string(r.Lane)
+		}
 		for named(routes, model.ParseName(alias)) {
 			alias += "~"
 		}

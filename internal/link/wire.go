@@ -63,12 +63,16 @@ type Heartbeat struct {
 // Route is what crosses the link of a [model.Route]: neither middlewares nor backends. The cluster applies them
 // itself.
 type Route struct {
+	// Lane is "tcp" or "udp" for a route of streams. In that of UDP there is nothing to match; the wire has HostSNI(`*`),
+	// which followers that know nothing of lanes do not serve.
+	Lane        model.Lane  `json:"lane,omitempty"`
 	Name        string      `json:"name"`    // "namespace/name"
 	Service     string      `json:"service"` // fleet-wide name of the service it leads to
 	Match       model.Match `json:"match"`
 	Priority    int         `json:"priority"`
 	EntryPoints []string    `json:"entryPoints,omitempty"` // as the cluster calls them; none: those that serve by default
 	TLS         bool        `json:"tls,omitempty"`
+	Passthrough bool        `json:"passthrough,omitempty"` // TLS ends in the cluster, not at the follower
 	Timeouts    *Timeouts   `json:"timeouts,omitempty"`
 }
 
@@ -111,7 +115,10 @@ type ToldProblem struct {
 func exportRoute(name string, r *model.Route) Route {
 	w := Route{
 		Name: name, Service: r.ExportedAs().String(), Match: r.Match,
-		Priority: r.Priority, EntryPoints: r.EntryPoints, TLS: r.TLS,
+		Priority: r.Priority, EntryPoints: r.EntryPoints, TLS: r.TLS, Lane: r.Lane, Passthrough: r.Passthrough,
+	}
+	if r.Lane == model.LaneUDP {
+		w.Match = model.Leaf(model.HostSNI, "*")
 	}
 	if r.Timeouts != (model.Timeouts{}) {
 		w.Timeouts = &Timeouts{HeaderMs: millis(r.Timeouts.Header), TotalMs: millis(r.Timeouts.Total)}

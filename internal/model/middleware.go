@@ -6,6 +6,7 @@ import "time"
 type Middleware struct {
 	Name   Name   `json:"name"`
 	Source Source `json:"source"`
+	Lane   Lane   `json:"lane,omitempty"` // in that of TCP: one of InFlightConn, IPAllowList, RateLimit
 
 	AddPrefix         *AddPrefix         `json:"addPrefix,omitempty"`
 	APIKey            *APIKey            `json:"apiKey,omitempty"`
@@ -33,6 +34,9 @@ type Middleware struct {
 	Retry             *Retry             `json:"retry,omitempty"`
 	StripPrefix       *StripPrefix       `json:"stripPrefix,omitempty"`
 	StripPrefixRegex  *StripPrefixRegex  `json:"stripPrefixRegex,omitempty"`
+
+	// Of the lane of TCP.
+	InFlightConn *InFlightConn `json:"inFlightConn,omitempty"`
 }
 
 // APIKey admits requests that carry one of the keys. At least one of Header, Query and Cookie is set.

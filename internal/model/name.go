@@ -66,15 +66,17 @@ func (s Source) Instance() string {
 type Ref struct {
 	Name   Name   `json:"name"`
 	Source Source `json:"source,omitempty"`
+	Lane   Lane   `json:"lane,omitempty"`
 }
 
-// ParseRef reads what [Ref.String] writes: "name@source", or "name" alone.
+// ParseRef reads what [Ref.String] writes, "name@source" or "name" alone, as of the lane of HTTP.
 func ParseRef(s string) Ref {
 	name, source, _ := strings.Cut(s, "@")
-	return Ref{ParseName(name), Source(source)}
+	return Ref{Name: ParseName(name), Source: Source(source)}
 }
 
-// String returns "name@source"; "name" where there is no source, "source" where there is no name.
+// String returns "name@source"; "name" where there is no source, "source" where there is no name. It does not tell the
+// lane.
 func (r Ref) String() string {
 	if r.Source == "" {
 		return r.Name.String()
@@ -85,7 +87,7 @@ func (r Ref) String() string {
 	return r.Name.String() + "@" + string(r.Source)
 }
 
-// Compare orders references by name, then source.
+// Compare orders references by name, then source, then lane.
 func (r Ref) Compare(o Ref) int {
-	return cmp.Or(r.Name.Compare(o.Name), cmp.Compare(r.Source, o.Source))
+	return cmp.Or(r.Name.Compare(o.Name), cmp.Compare(r.Source, o.Source), cmp.Compare(r.Lane, o.Lane))
 }

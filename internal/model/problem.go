@@ -24,17 +24,22 @@ type Object struct {
 	Ref
 }
 
-// String returns "kind name@source".
-func (o Object) String() string { return o.Kind + " " + o.Ref.String() }
+// String returns "kind name@source", in other lanes than HTTP's with the lane before it.
+func (o Object) String() string {
+	if o.Lane != LaneHTTP {
+		return string(o.Lane) + " " + o.Kind + " " + o.Ref.String()
+	}
+	return o.Kind + " " + o.Ref.String()
+}
 
 // The kinds of objects.
 const (
 	KindRoute      = "route"
 	KindService    = "service"
 	KindMiddleware = "middleware"
+	KindTransport  = "serversTransport"
 	KindSource     = "source"
 	KindCluster    = "cluster"
-	KindTransport  = "transport"
 )
 
 // Code is stable and countable.

@@ -2,17 +2,22 @@ package model
 
 import "time"
 
-// Route is what a request must look like and where it goes.
+// Route is what a request must look like and where it goes. In the lane of TCP, a request is a connection; in that of
+// UDP, the datagrams of one client.
 type Route struct {
 	Name        Name     `json:"name"`
 	Source      Source   `json:"source"`
+	Lane        Lane     `json:"lane,omitempty"`
 	EntryPoints []string `json:"entryPoints,omitempty"` // sorted; empty: every entry point that serves by default
 	Match       Match    `json:"match"`
 	// Priority decides among routes that match the same request: the higher is served. A source resolves it before it
 	// publishes: where the owner gives none, it is the length of the rule in characters.
 	Priority int `json:"priority"`
-	// TLS serves the route to requests that came over TLS, and to no others. Where false, it is served to both.
-	TLS         bool      `json:"tls,omitempty"`
+	// TLS serves the route to requests that came over TLS, and to no others. Where false, it is served to both; in the
+	// lane of TCP, to connections without TLS only.
+	TLS bool `json:"tls,omitempty"`
+	// Passthrough leaves TLS to the service. Otherwise it ends here. With TLS, in the lane of TCP only.
+	Passthrough bool      `json:"passthrough,omitempty"`
 	Middlewares []Ref     `json:"middlewares,omitempty"` // in the order in which they see the request
 	Backends    []Backend `json:"backends"`
 	Timeouts    Timeouts  `json:"timeouts,omitzero"`
@@ -46,10 +51,10 @@ func (r *Route) ExportedAs() Name {
 }
 
 // Ref returns the route's own reference.
-func (r *Route) Ref() Ref { return Ref{r.Name, r.Source} }
+func (r *Route) Ref() Ref { return Ref{r.Name, r.Source, r.Lane} }
 
 // Ref returns the service's own reference.
-func (s *Service) Ref() Ref { return Ref{s.Name, s.Source} }
+func (s *Service) Ref() Ref { return Ref{s.Name, s.Source, s.Lane} }
 
 // Ref returns the middleware's own reference.
-func (m *Middleware) Ref() Ref { return Ref{m.Name, m.Source} }
+func (m *Middleware) Ref() Ref { return Ref{m.Name, m.Source, m.Lane} }

@@ -20,6 +20,7 @@ const (
 type Service struct {
 	Name      Name       `json:"name"`
 	Source    Source     `json:"source"`
+	Lane      Lane       `json:"lane,omitempty"`
 	Protocol  Protocol   `json:"protocol,omitempty"`
 	Endpoints []Endpoint `json:"endpoints,omitempty"` // sorted by Addr, each Addr once
 	// Backends makes this a weighted choice among other services; Endpoints is then empty.
@@ -31,6 +32,8 @@ type Service struct {
 	RewriteHost bool `json:"rewriteHost,omitempty"`
 	// Transport is how requests reach the endpoints; gateways are reached as their cluster says. Nil: the default.
 	Transport *Transport `json:"transport,omitempty"`
+	// Stream says how connections are made, in the lane of TCP. Nil: as by default.
+	Stream *Stream `json:"stream,omitempty"`
 }
 
 // Endpoint is one address of a service.
@@ -109,6 +112,8 @@ func (b Balance) Share(cluster string) Share {
 // HealthCheck is an active check of every endpoint of a service.
 type HealthCheck struct {
 	Path     string            `json:"path,omitempty"`   // "" checks that a TCP connection can be made
+	Send     string            `json:"send,omitempty"`   // sent over that connection; "" is nothing
+	Expect   string            `json:"expect,omitempty"` // what must then be the first to come; "" is anything
 	Method   string            `json:"method,omitempty"` // "" is GET
 	Scheme   string            `json:"scheme,omitempty"` // "" is the service's
 	Port     int               `json:"port,omitempty"`   // 0 is the endpoint's

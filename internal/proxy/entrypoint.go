@@ -19,6 +19,10 @@ import (
 type EntryPoint struct {
 	Name    string
 	Address string // host:port; port 0 picks a free one
+	// UDP accepts datagrams, not connections.
+	UDP bool
+	// SessionTimeout is for how long nothing may pass either way until a UDP session ends; 0: 3 s.
+	SessionTimeout time.Duration
 	// Default serves the routes that name no entry point.
 	Default bool
 	// TLS makes it speak TLS. Nil: plain text.
@@ -64,8 +68,10 @@ type listener struct {
 	log     *slog.Logger
 }
 
-// open listens on the entry point's address.
-func open(o EntryPoint, handler http.Handler, tunnels *tunnels, connections counter, log *slog.Logger,
+// open listens on the entry point's address. What is accepted goes through divided before TLS.
+func open(
+	o EntryPoint, handler http.Handler, tunnels *tunnels, divided func(net.Listener) net.Listener, connections counter,
+	log *slog.Logger,
 ) (*listener, error) {
 	l, packets, err := listenBoth(o)
 	if err != nil {
@@ -80,6 +86,7 @@ func open(o EntryPoint, handler http.Handler, tunnels *tunnels, connections coun
 	if len(o.ProxyProtocol) > 0 {
 		l = acceptProxyProtocol(l, trust{ranges: o.ProxyProtocol}, o.HeaderTimeout)
 	}
+	l = divided(l)
 	if o.TLS != nil {
 		l = tls.NewListener(l, o.TLS)
 	}

@@ -32,6 +32,7 @@ const (
 	reasonNotExported    = "not_exported"
 	reasonRefused        = "refused"
 	reasonForbidden      = "forbidden"
+	reasonNoCertificate  = "no_certificate"
 	reasonLoop           = "loop"
 	reasonBusy           = "busy"
 	reasonTooEarly       = "too_early"
@@ -253,7 +254,7 @@ func (x *exchange) cut(err error) {
 // finish completes the record of the exchange.
 func (x *exchange) finish() {
 	x.Duration = time.Since(x.Start)
-	if x.Status == 0 {
+	if x.Status == 0 && x.Lane == "" {
 		x.Status = http.StatusOK // what the engine sends when a handler wrote nothing
 	}
 }

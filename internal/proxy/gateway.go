@@ -55,6 +55,10 @@ func (p *Proxy) followers(l *Link) http.Handler {
 			x.refuse(http.StatusUnauthorized, reasonRefused)
 			return
 		}
+		if isStream(in) {
+			p.serveFollowerStream(x, r, l, service)
+			return
+		}
 		p.serveFollower(x, r, l, service)
 	})
 }

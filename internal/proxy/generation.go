@@ -26,14 +26,17 @@ type generation struct {
 	snapshot *model.Snapshot
 	whole    bool // every source has said what it has
 	table    *route.Table
-	actions  []*action // by the rules' slots; nil: a free slot
+	actions  []*action            // by the rules' slots; nil: a free slot
+	streams  map[string]streamsOn // by entry point
 	// behind returns, for each service that an exported route names, the backends that its requests go to.
 	behind func() map[model.Ref][]backend
 }
 
 // newGeneration returns a generation. What only the link asks for is made when it first does.
-func newGeneration(s *model.Snapshot, whole bool, table *route.Table, actions []*action) *generation {
-	return &generation{s, whole, table, actions, sync.OnceValue(func() map[model.Ref][]backend {
+func newGeneration(
+	s *model.Snapshot, whole bool, table *route.Table, actions []*action, streams map[string]streamsOn,
+) *generation {
+	return &generation{s, whole, table, actions, streams, sync.OnceValue(func() map[model.Ref][]backend {
 		behind := make(map[model.Ref][]backend)
 		for slot, rule := range table.Rules() {
 			if rule == nil || rule.Broken || !rule.Route.Export.Offered || len(rule.Route.Backends) != 1 {
@@ -51,7 +54,8 @@ func newGeneration(s *model.Snapshot, whole bool, table *route.Table, actions []
 type action struct {
 	route    string // for the log and the metrics
 	handler  http.Handler
-	relay    *forwarder // what serves its requests at the raw depth; nil: none of them
+	relay    *forwarder    // what serves its requests at the raw depth; nil: none of them
+	stream   *streamAction // of streams
 	backends []backend
 	aside    []backend // that middlewares send requests to
 	problems []model.Problem
@@ -59,7 +63,7 @@ type action struct {
 
 // builder makes each generation from the one before; what did not change is taken over. It belongs to one goroutine.
 type builder struct {
-	entryPoints []string
+	entryPoints []EntryPoint
 	hosts       *upstream.Hosts
 	middlewares *middleware.Set
 	dialer      *dialer
@@ -80,13 +84,11 @@ type pooled struct {
 
 func newBuilder(o Options, tunnels *tunnels) *builder {
 	b := &builder{
-		hosts: o.Hosts, middlewares: o.Middlewares, dialer: &dialer{openGateways(o.Gateways, o.Poison)},
+		entryPoints: o.EntryPoints,
+		hosts:       o.Hosts, middlewares: o.Middlewares, dialer: &dialer{openGateways(o.Gateways, o.Poison)},
 		transports: &transports{poison: o.Poison}, copier: newCopier(), tunnels: tunnels,
-		last:  newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil),
+		last:  newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil, nil),
 		pools: make(map[*model.Service]*pooled),
-	}
-	for _, e := range o.EntryPoints {
-		b.entryPoints = append(b.entryPoints, e.Name)
 	}
 	return b
 }
@@ -118,7 +120,7 @@ func (b *builder) next(s *model.Snapshot, whole bool) *generation {
 		b.release(a)
 	}
 	b.middlewares.Keep(refs(s.Middlewares), refs(s.Routes))
-	b.last = newGeneration(s, whole, table, actions)
+	b.last = newGeneration(s, whole, table, actions, findStreams(rules, b.entryPoints))
 	return b.last
 }
 
@@ -142,6 +144,10 @@ func at(rules []*route.Rule, slot int) *route.Rule {
 // action makes what serves a rule.
 func (b *builder) action(rule *route.Rule) *action {
 	a := &action{route: rule.Route.Ref().String(), problems: b.check(rule)}
+	if rule.Route.Lane != model.LaneHTTP {
+		b.streamAction(rule, a)
+		return a
+	}
 	f := b.forwarder(rule, rule.Backends)
 	a.handler, a.backends = f, f.backends
 	if rule.Broken {
@@ -212,19 +218,33 @@ func refuseAll(reason string) http.Handler {
 	})
 }
 
-// check reports the entry points that a route names and that do not exist.
+// check reports the entry points that a route names and that do not exist, or are not for such routes.
 func (b *builder) check(rule *route.Rule) (problems []model.Problem) {
+	udp := rule.Route.Lane == model.LaneUDP
+	var fit []string
+	for i := range b.entryPoints {
+		if b.entryPoints[i].UDP == udp {
+			fit = append(fit, b.entryPoints[i].Name)
+		}
+	}
 	for _, name := range rule.Route.EntryPoints {
-		if !slices.Contains(b.entryPoints, name) {
+		if !slices.Contains(fit, name) {
 			problems = append(problems, model.Problem{
 				Object:  model.Object{Kind: model.KindRoute, Ref: rule.Route.Ref()},
 				Field:   "entryPoints",
 				Code:    model.UnknownEntryPoint,
-				Message: fmt.Sprintf("entry point %q does not exist here; there are: %v", name, b.entryPoints),
+				Message: fmt.Sprintf("entry point %q does not exist here%s; there are: %v", name, forUDP(udp), fit),
 			})
 		}
 	}
 	return problems
+}
+
+func forUDP(udp bool) string {
+	if udp {
+		return " for UDP"
+	}
+	return ""
 }
 
 func (b *builder) backend(to route.Backend) backend {

@@ -49,6 +49,7 @@ type Proxy struct {
 	builder    *builder
 	tunnels    *tunnels
 	listeners  []*listener
+	datagrams  []*datagramPoint
 	log        *slog.Logger
 }
 
@@ -57,11 +58,12 @@ type Proxy struct {
 func New(o Options) (*Proxy, error) {
 	p := &Proxy{options: o, exchanges: exchanges{poison: o.Poison}, tunnels: newTunnels(), log: o.Log}
 	p.builder = newBuilder(o, p.tunnels)
-	for _, e := range o.EntryPoints {
+	for i := range o.EntryPoints {
+		e := &o.EntryPoints[i]
 		if e.Address == "" {
 			continue
 		}
-		if err := p.open(e, p.clients(e)); err != nil {
+		if err := p.openClients(e); err != nil {
 			p.Close()
 			return nil, err
 		}
@@ -75,15 +77,26 @@ func New(o Options) (*Proxy, error) {
 	return p, nil
 }
 
-func (p *Proxy) open(e EntryPoint, handler http.Handler) error {
-	count := func(protocol string) func(int) {
-		return func(change int) {
-			if p.options.Connections != nil {
-				p.options.Connections(e.Name, protocol, change)
-			}
-		}
+// openClients opens an entry point that clients reach.
+func (p *Proxy) openClients(e *EntryPoint) error {
+	if !e.UDP {
+		return p.open(*e, p.clients(*e))
 	}
-	l, err := open(e, handler, p.tunnels, count, p.log)
+	d, err := p.openDatagrams(e)
+	if err == nil {
+		p.datagrams = append(p.datagrams, d)
+	}
+	return err
+}
+
+func (p *Proxy) open(e EntryPoint, handler http.Handler) error {
+	divided := func(l net.Listener) net.Listener {
+		return divide(l, func() bool { return p.looks(&e) }, func(c net.Conn) net.Conn { return p.take(&e, c) })
+	}
+	counter := func(protocol string) func(int) {
+		return func(change int) { p.count(e.Name, protocol, change) }
+	}
+	l, err := open(e, handler, p.tunnels, divided, counter, p.log)
 	if err == nil {
 		p.listeners = append(p.listeners, l)
 	}
@@ -96,15 +109,23 @@ func (p *Proxy) Close() {
 		_ = l.net.Close()
 		_ = l.engine.Close()
 	}
+	for _, d := range p.datagrams {
+		_ = d.conn.Close()
+	}
 }
 
 // Addr returns the address that an entry point is open on; nil where there is none of that name.
 func (p *Proxy) Addr(entryPoint string) net.Addr {
 	i := slices.IndexFunc(p.listeners, func(l *listener) bool { return l.options.Name == entryPoint })
-	if i < 0 {
-		return nil
+	if i >= 0 {
+		return p.listeners[i].net.Addr()
 	}
-	return p.listeners[i].net.Addr()
+	for _, d := range p.datagrams {
+		if d.options.Name == entryPoint {
+			return d.conn.LocalAddr()
+		}
+	}
+	return nil
 }
 
 // Run serves until ctx is done, then drains the entry points. Before the first Apply every answer is 503.
@@ -113,6 +134,9 @@ func (p *Proxy) Run(ctx context.Context) error {
 	for _, l := range p.listeners {
 		// One for each entry point, until it is drained. One lost is all lost: better restarted than half there.
 		group.Go(func() error { return l.run(serving) })
+	}
+	for _, d := range p.datagrams {
+		group.Go(func() error { return d.run(serving) }) // likewise
 	}
 	defer p.builder.closeIdle()
 	return group.Wait()
@@ -123,6 +147,10 @@ func (p *Proxy) Kill() {
 	for _, l := range p.listeners {
 		_ = l.engine.Close()
 	}
+	for _, d := range p.datagrams {
+		_ = d.conn.Close()
+	}
+	p.tunnels.cut()
 }
 
 // Apply makes a snapshot the one that new requests are served from. It is whole when every source has said what it has;

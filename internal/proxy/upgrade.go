@@ -84,13 +84,18 @@ func (t *tunnels) drain(ctx context.Context) {
 		return
 	case <-ctx.Done():
 	}
+	t.cut()
+	<-ended
+}
+
+// cut ends all of them.
+func (t *tunnels) cut() {
 	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.closed = true
 	for client := range t.open {
 		_ = client.Close()
 	}
-	t.mu.Unlock()
-	<-ended
 }
 
 // tunnel passes an upgrade through: the answer's head, then bytes both ways until either side ends.

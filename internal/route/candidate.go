@@ -88,7 +88,15 @@ func sign(first bool) int {
 
 // admits reports whether the route serves the entry point that q came in at, the way it came.
 func (c *candidate) admits(q *Request) bool {
-	return c.servesEntryPoint(q) && (q.TLS || !c.tls)
+	return c.servesEntryPoint(q) && c.admitsTLS(q)
+}
+
+// admitsTLS reports whether the route serves what came as q did: over TLS, or in plain text.
+func (c *candidate) admitsTLS(q *Request) bool {
+	if c.route.Lane == model.LaneTCP {
+		return q.TLS == c.tls // a service that expects plain text cannot make anything of TLS
+	}
+	return q.TLS || !c.tls
 }
 
 func (c *candidate) servesEntryPoint(q *Request) bool {
@@ -103,11 +111,14 @@ func (c *candidate) accepts(q *Request) bool {
 	return c.residual == nil || c.residual.failed(q) == nil
 }
 
-// claimOf hashes what [model.Match.String], the priority and TLS say together, without rendering anything.
+// claimOf hashes what [model.Match.String], the priority, TLS and the lane say together, without rendering anything.
 func claimOf(seed maphash.Seed, r *model.Route) uint32 {
 	h := hasher{seed: seed, sum: uint64(r.Priority)}
 	if r.TLS {
 		h.sum = ^h.sum
+	}
+	if r.Lane != model.LaneHTTP {
+		h.text(string(r.Lane))
 	}
 	h.match(&r.Match)
 	return uint32(h.sum >> 32)

@@ -16,6 +16,9 @@ import (
 //  3. by Since, the earlier first; zero, "always ours", before all;
 //  4. by name (namespace, then name), then by source.
 //
+// Each lane is a world of its own: a connection is led by routes of the lane of TCP only, and they name services and
+// middlewares of that lane. The order is the same in all of them.
+//
 // The order is total, and nothing else decides: not which of two rules is more specific, not which came last.
 //
 // A mistake takes no guard off a route. It keeps its place, and its requests are answered 503 ([Rule.Broken]), where it
@@ -79,7 +82,7 @@ func newBuild(prev *Table, s *model.Snapshot) *build {
 	t.generation++
 	b := &build{prev: prev, table: &t, fresh: !slices.Equal(prev.snapshot.Order, s.Order)}
 	if b.fresh {
-		t.index, t.uses, t.claims = index{}, nil, nil
+		t.lanes, t.uses, t.claims = lanes{}, nil, nil
 	}
 	b.edit.born = t.generation
 	b.resolver = newResolver(s, t.seed)
@@ -140,7 +143,7 @@ func (b *build) drop(slot int32) {
 	if b.fresh {
 		return
 	}
-	t.index.remove(&b.edit, t.seed, e.candidate)
+	t.lanes.of(e.route.Lane).remove(&b.edit, t.seed, e.candidate)
 	b.claims.gone = append(b.claims.gone, posting(e.claim, slot))
 	b.contested = append(b.contested, e.claim)
 	b.noteUses(e, nil)
@@ -184,7 +187,7 @@ func (b *build) update() {
 	b.uses.came = slices.Grow(b.uses.came, 2*len(b.came)) // most routes name a service and perhaps a middleware
 	for _, a := range b.came {
 		c := b.candidate(a)
-		t.index.add(&b.edit, t.seed, c)
+		t.lanes.of(c.route.Lane).add(&b.edit, t.seed, c)
 		b.claims.came = append(b.claims.came, posting(c.claim, a.slot))
 		b.contested = append(b.contested, c.claim)
 		t.entries[a.slot], t.rules[a.slot] = b.resolver.resolve(c)

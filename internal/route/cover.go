@@ -44,6 +44,12 @@ func keyOf(m *model.Match) (key, bool) {
 	case model.Host:
 		host := hostValue(m.Value)
 		return key{host: host}, host != ""
+	case model.HostSNI:
+		if m.Value == everyHost {
+			return key{}, true
+		}
+		host := hostValue(m.Value)
+		return key{host: host}, host != ""
 	case model.Path:
 		return key{path: m.Value, exact: true}, true
 	case model.PathPrefix:
@@ -51,6 +57,9 @@ func keyOf(m *model.Match) (key, bool) {
 	}
 	return key{}, false
 }
+
+// everyHost is the value of a HostSNI test that accepts every connection, also one that names no host.
+const everyHost = "*"
 
 // hostValue is the value of a Host test in the form that requests have.
 func hostValue(s string) string { return strings.TrimSuffix(strings.ToLower(s), ".") }

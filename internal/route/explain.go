@@ -42,7 +42,7 @@ func (t *Table) Explain(q *Request) []Step {
 	var compiler compiler
 	var steps []Step
 	accepting := 0
-	for _, c := range t.candidates(q.Host) {
+	for _, c := range t.candidates(q) {
 		step := Step{Route: c.route, Rule: t.rules[c.slot]}
 		step.Why = t.whyNot(c, q, &compiler)
 		if step.Why == "" {
@@ -76,10 +76,10 @@ func capped(steps []Step, accepting int) []Step {
 	})
 }
 
-// candidates returns what the index has for a host and for every host, in order.
-func (t *Table) candidates(host string) []*candidate {
+// candidates returns what the index of the request's lane has for its host and for every host, in order.
+func (t *Table) candidates(q *Request) []*candidate {
 	var all []*candidate
-	for _, tree := range t.index.trees(t.seed, host) {
+	for _, tree := range t.lanes.of(q.Lane).trees(t.seed, q.Host) {
 		tree.walk(func(c *candidate) { all = append(all, c) })
 	}
 	slices.SortFunc(all, order)
@@ -93,8 +93,10 @@ func (t *Table) whyNot(c *candidate, q *Request, compiler *compiler) string {
 		return fmt.Sprintf("it names no entry point, and %s does not serve such routes", q.EntryPoint)
 	case !c.servesEntryPoint(q):
 		return fmt.Sprintf("the entry point %s is not one of its: %s", q.EntryPoint, strings.Join(c.entryPoints, ", "))
-	case !c.admits(q):
+	case !c.admits(q) && c.tls:
 		return "the request did not come over TLS"
+	case !c.admits(q):
+		return "the connection begins with TLS, and the route has no tls"
 	}
 	if c.err == nil {
 		whole, _ := compiler.compile(&c.route.Match) // its parts were compiled before: it cannot fail

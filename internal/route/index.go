@@ -3,7 +3,22 @@ package route
 import (
 	"hash/maphash"
 	"strings"
+
+	"github.com/fairlead/fairlead/internal/model"
 )
+
+// lanes has the index of each lane.
+type lanes struct{ http, tcp, udp index }
+
+func (l *lanes) of(lane model.Lane) *index {
+	switch lane {
+	case model.LaneTCP:
+		return &l.tcp
+	case model.LaneUDP:
+		return &l.udp
+	}
+	return &l.http
+}
 
 // index finds the candidates of a request. Values are immutable; an edit makes new ones.
 type index struct {

@@ -28,7 +28,7 @@ func TestNothingIsLeft(t *testing.T) {
 		}
 		s.Sort()
 		table = Recompile(table, s)
-		if table.index.exact.len == 0 || table.index.suffix.len == 0 || table.index.anywhere == nil {
+		if table.lanes.http.exact.len == 0 || table.lanes.http.suffix.len == 0 || table.lanes.http.anywhere == nil {
 			t.Fatal("the index lacks a part")
 		}
 		for len(s.Routes) > 0 {
@@ -37,7 +37,7 @@ func TestNothingIsLeft(t *testing.T) {
 			s = &less
 			table = Recompile(table, s)
 		}
-		x := &table.index
+		x := &table.lanes.http
 		if x.exact.len+x.suffix.len+len(table.uses)+len(table.claims) > 0 || x.anywhere != nil {
 			t.Errorf("left: %d hosts, %d suffixes, %d uses, %d claims, %v",
 				x.exact.len, x.suffix.len, len(table.uses), len(table.claims), x.anywhere)

@@ -54,8 +54,12 @@ func (p *predicate) holds(q *Request) bool {
 	switch p.match.Test {
 	case model.Host:
 		return hostMatches(p.value, q.Host)
-	case model.HostRegexp:
+	case model.HostSNI:
+		return p.match.Value == everyHost || hostMatches(p.value, q.Host)
+	case model.HostRegexp, model.HostSNIRegexp:
 		return p.re.MatchString(q.Host)
+	case model.ALPN:
+		return slices.Contains(q.ALPN, p.value)
 	case model.Path:
 		return q.Path == p.value
 	case model.PathPrefix:
@@ -110,8 +114,8 @@ func (c *compiler) compile(m *model.Match) (predicate, error) {
 func (c *compiler) compileLeaf(p *predicate) (err error) {
 	p.key, p.value = p.match.Key, p.match.Value
 	switch p.match.Test {
-	case model.Path, model.PathPrefix, model.Query:
-	case model.Host:
+	case model.Path, model.PathPrefix, model.Query, model.ALPN:
+	case model.Host, model.HostSNI:
 		p.value = hostValue(p.value)
 	case model.Method:
 		p.value = strings.ToUpper(p.value)
@@ -120,7 +124,7 @@ func (c *compiler) compileLeaf(p *predicate) (err error) {
 	case model.HeaderRegexp:
 		p.key = http.CanonicalHeaderKey(p.key)
 		p.re, err = c.regexp(p.value)
-	case model.HostRegexp, model.PathRegexp, model.QueryRegexp:
+	case model.HostRegexp, model.HostSNIRegexp, model.PathRegexp, model.QueryRegexp:
 		p.re, err = c.regexp(p.value)
 	case model.ClientIP:
 		p.network, err = parseNetwork(p.value)

@@ -46,9 +46,13 @@ func (d *dice) name() model.Name {
 	return model.Name{Namespace: pick(d, "", "ns"), Name: pick(d, "a", "b", "c", "d", "e")}
 }
 
-func (d *dice) ref() model.Ref {
+func (d *dice) lane() model.Lane {
+	return pick(d, model.LaneHTTP, model.LaneHTTP, model.LaneTCP, model.LaneUDP)
+}
+
+func (d *dice) ref(lane model.Lane) model.Ref {
 	source := pick[model.Source](d, "", "", "", "file", "docker/a", "link/x", "docker", "link")
-	return model.Ref{Name: d.name(), Source: source}
+	return model.Ref{Name: d.name(), Source: source, Lane: lane}
 }
 
 func (d *dice) pattern() string {
@@ -65,6 +69,19 @@ func (d *dice) rawQuery() string {
 	return pick(d, "", "k=v", "k", "k=", "k=w&k=v", "k=%76", "%6b=v", "k=v;", "k=v%", "&&k=v", "k=+v", "k=%20v", "=v&j=v")
 }
 func (d *dice) regexp() string { return pick(d, "a", "^/a", `^x\.`, "^$", "test$", "(", "v") }
+
+// streamLeaf is leaf for the lane of TCP.
+func (d *dice) streamLeaf() model.Match {
+	switch d.roll(5) {
+	case 0:
+		return model.Leaf(model.HostSNIRegexp, d.regexp())
+	case 1:
+		return model.Leaf(model.ALPN, pick(d, "h2", "postgresql"))
+	case 2:
+		return model.Leaf(model.ClientIP, pick(d, "10.0.0.0/8", "10.1.0.0/16", "2001:db8::/32"))
+	}
+	return model.Leaf(model.HostSNI, d.pattern())
+}
 
 func (d *dice) leaf() model.Match {
 	test := pick(d, model.Host, model.Path, model.PathPrefix, model.Host, model.PathPrefix, model.Host, model.HostRegexp,
@@ -91,9 +108,15 @@ func (d *dice) leaf() model.Match {
 	return m
 }
 
-func (d *dice) match(depth int) model.Match {
+func (d *dice) match(lane model.Lane, depth int) model.Match {
+	if lane == model.LaneUDP {
+		return model.Match{} // there is nothing to ask of a datagram
+	}
 	op := pick(d, model.All, model.Is, model.Is, model.Any, model.Not, model.All)
 	if op == model.Is || depth == 0 {
+		if lane == model.LaneTCP {
+			return d.streamLeaf()
+		}
 		return d.leaf()
 	}
 	m := model.Match{Op: op}
@@ -102,16 +125,16 @@ func (d *dice) match(depth int) model.Match {
 		n = pick(d, 1, 1, 1, 1, 0)
 	}
 	for range n {
-		m.Of = append(m.Of, d.match(depth-1))
+		m.Of = append(m.Of, d.match(lane, depth-1))
 	}
 	return m
 }
 
-func (d *dice) route(name model.Name, source model.Source) *model.Route {
+func (d *dice) route(name model.Name, source model.Source, lane model.Lane) *model.Route {
 	r := &model.Route{
-		Name: name, Source: source, Match: d.match(3), Priority: d.roll(4), TLS: d.roll(4) == 3,
+		Name: name, Source: source, Lane: lane, Match: d.match(lane, 3), Priority: d.roll(4), TLS: d.roll(4) == 3,
 		EntryPoints: pick(d, nil, []string{"web"}, []string{"admin", "web"}),
-		Backends:    d.backends(),
+		Backends:    d.backends(lane),
 		Export:      model.Export{Offered: d.roll(2) == 1},
 		Broken:      d.roll(8) == 7,
 	}
@@ -119,32 +142,32 @@ func (d *dice) route(name model.Name, source model.Source) *model.Route {
 		r.Since = time.Unix(int64(d.roll(3)), 0)
 	}
 	for range d.roll(3) {
-		r.Middlewares = append(r.Middlewares, d.ref())
+		r.Middlewares = append(r.Middlewares, d.ref(lane))
 	}
 	return r
 }
 
-func (d *dice) backends() (list []model.Backend) {
+func (d *dice) backends(lane model.Lane) (list []model.Backend) {
 	for range pick(d, 1, 1, 2, 0, 3) {
-		list = append(list, model.Backend{Service: d.ref(), Weight: d.roll(4)})
+		list = append(list, model.Backend{Service: d.ref(lane), Weight: d.roll(4)})
 	}
 	return list
 }
 
-func (d *dice) service(name model.Name, source model.Source) *model.Service {
-	s := &model.Service{Name: name, Source: source}
+func (d *dice) service(name model.Name, source model.Source, lane model.Lane) *model.Service {
+	s := &model.Service{Name: name, Source: source, Lane: lane}
 	if d.roll(3) == 2 {
-		s.Backends = d.backends()
+		s.Backends = d.backends(lane)
 	} else {
 		s.Endpoints = []model.Endpoint{{Addr: "10.0.0.1:" + strconv.Itoa(d.roll(256)), Weight: 1}}
 	}
 	return s
 }
 
-func (d *dice) middleware(name model.Name, source model.Source) *model.Middleware {
-	m := &model.Middleware{Name: name, Source: source, Headers: &model.Headers{}}
+func (d *dice) middleware(name model.Name, source model.Source, lane model.Lane) *model.Middleware {
+	m := &model.Middleware{Name: name, Source: source, Lane: lane, Headers: &model.Headers{}}
 	if d.roll(4) == 3 {
-		m.Headers, m.Chain = nil, &model.Chain{Middlewares: []model.Ref{d.ref(), d.ref()}}
+		m.Headers, m.Chain = nil, &model.Chain{Middlewares: []model.Ref{d.ref(lane), d.ref(lane)}}
 	}
 	return m
 }
@@ -161,21 +184,21 @@ func (d *dice) snapshot(n int) *model.Snapshot {
 func (d *dice) edit(before *model.Snapshot) *model.Snapshot {
 	s := *before
 	s.Version++
-	switch name, source := d.name(), d.source(); d.roll(16) {
+	switch name, source, lane := d.name(), d.source(), d.lane(); d.roll(16) {
 	case 0:
 		s.Order = pick(d, []model.Source{"file"}, []model.Source{"link/x", "docker/a", "link/y"}, nil)
 	case 1, 2, 3, 4:
-		s.Services = replace(d, s.Services, d.service(name, pick(d, source, "link")))
+		s.Services = replace(d, s.Services, d.service(name, pick(d, source, "link"), lane))
 	case 5, 6, 7:
-		s.Middlewares = replace(d, s.Middlewares, d.middleware(name, source))
+		s.Middlewares = replace(d, s.Middlewares, d.middleware(name, source, lane))
 	case 8:
 		if len(s.Routes) > 1 { // a twin of another, which may lead elsewhere
 			r := *s.Routes[d.roll(len(s.Routes))]
-			r.Name, r.Source, r.Backends = name, source, d.backends()
+			r.Name, r.Source, r.Backends = name, source, d.backends(r.Lane)
 			s.Routes = replace(d, s.Routes, &r)
 		}
 	default:
-		s.Routes = replace(d, s.Routes, d.route(name, source))
+		s.Routes = replace(d, s.Routes, d.route(name, source, lane))
 	}
 	return &s
 }
@@ -196,6 +219,7 @@ func replace[T interface{ Ref() model.Ref }](d *dice, list []T, object T) []T {
 
 func (d *dice) request() *route.Request {
 	q := &route.Request{
+		Lane: d.lane(), ALPN: pick(d, nil, []string{"h2", "http/1.1"}, []string{"postgresql"}),
 		EntryPoint: pick(d, "web", "admin", "other"), TLS: d.roll(2) == 0, Method: pick(d, "GET", "PUT"),
 		Host: d.host(), Path: d.path(), RawQuery: d.rawQuery(),
 		ClientIP: netip.MustParseAddr(pick(d, "10.1.0.1", "10.2.0.1", "2001:db8::1", "192.0.2.1")),
@@ -212,7 +236,7 @@ func show(t *route.Table, requests []*route.Request) string {
 		fmt.Fprintln(&out, p)
 	}
 	for _, q := range requests {
-		fmt.Fprintf(&out, "%s%s?%s\n", q.Host, q.Path, q.RawQuery)
+		fmt.Fprintf(&out, "%s %s%s?%s\n", q.Lane, q.Host, q.Path, q.RawQuery)
 		for _, step := range t.Explain(q) {
 			fmt.Fprintln(&out, " ", step)
 			if step.Rule == nil {

@@ -77,6 +77,9 @@ func lookup[T object](r *resolver, list []T, places map[uint32]int32, hash uint3
 		if own.Name != ref.Name {
 			break
 		}
+		if own.Lane != ref.Lane {
+			continue
+		}
 		if own.Source == source {
 			return o, true
 		}

@@ -13,7 +13,7 @@ type Table struct {
 	snapshot   *model.Snapshot
 	generation uint64 // grows from a table to those made from it; see node.born
 	seed       maphash.Seed
-	index      index
+	lanes      lanes
 	rules      []*Rule  // by slot; nil: free, or the route's rule cannot be compiled
 	entries    []*entry // by slot; nil: free
 	// entryPoints are the lists that routes name, each once: routes share them, so that they are near when they are read.
@@ -48,6 +48,12 @@ func (t *Table) MatchExported(q *Request) (*Rule, bool) {
 	return rule, rule != nil
 }
 
+// Names reports whether there are routes of a lane that name the host, or a wildcard that stands for it.
+func (t *Table) Names(lane model.Lane, host string) bool {
+	trees := t.lanes.of(lane).trees(t.seed, host)
+	return trees[0] != nil || trees[1] != nil
+}
+
 // Rules returns the rules by slot; nil where the slot is free or the rule of its route cannot be compiled. The caller
 // must not change the slice.
 func (t *Table) Rules() []*Rule { return t.rules }
@@ -77,7 +83,7 @@ type search struct {
 }
 
 func (s *search) run(t *Table) *Rule {
-	for _, tree := range t.index.trees(t.seed, s.q.Host) {
+	for _, tree := range t.lanes.of(s.q.Lane).trees(t.seed, s.q.Host) {
 		if tree != nil {
 			s.visit(tree, s.q.Path)
 		}
@@ -119,7 +125,7 @@ func (s *search) try(list []*candidate) {
 // open reports whether c is among the routes that the search is about.
 func (s *search) open(c *candidate) bool {
 	if s.exported {
-		return c.route.Export.Offered && (s.q.TLS || !c.tls)
+		return c.route.Export.Offered && c.admitsTLS(s.q)
 	}
 	return c.admits(s.q)
 }

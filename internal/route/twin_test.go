@@ -22,11 +22,14 @@ func twin(s *model.Snapshot, q *route.Request, exported bool) (r *model.Route, b
 	})
 	for _, r := range routes {
 		here := len(r.EntryPoints) == 0 && q.Default || slices.Contains(r.EntryPoints, q.EntryPoint)
-		open := here && (!r.TLS || q.TLS)
-		if exported {
-			open = r.Export.Offered && (!r.TLS || q.TLS)
+		secure := !r.TLS || q.TLS
+		if q.Lane == model.LaneTCP {
+			secure = r.TLS == q.TLS
 		}
-		if open && twinValid(r.Match) && twinAccepts(r.Match, q) {
+		if exported {
+			here = r.Export.Offered
+		}
+		if r.Lane == q.Lane && here && secure && twinValid(r.Match) && twinAccepts(r.Match, q) {
 			return r, r.Broken || !twinHas(s, r.Middlewares, r.Source, 0)
 		}
 	}
@@ -45,7 +48,10 @@ func twinHas(s *model.Snapshot, refs []model.Ref, from model.Source, depth int) 
 	for _, ref := range refs {
 		var meant []*model.Middleware
 		for _, m := range s.Middlewares {
-			if m.Name == ref.Name && (m.Source == cmp.Or(ref.Source, from) || m.Source.Kind() == string(ref.Source)) {
+			if m.Name != ref.Name || m.Lane != ref.Lane {
+				continue
+			}
+			if m.Source == cmp.Or(ref.Source, from) || m.Source.Kind() == string(ref.Source) {
 				meant = append(meant, m)
 			}
 		}
@@ -86,7 +92,15 @@ func twinAccepts(m model.Match, q *route.Request) bool {
 	case model.Host:
 		_, rest, _ := strings.Cut(q.Host, ".")
 		return q.Host == m.Value || rest != "" && !strings.HasPrefix(q.Host, ".") && "*."+rest == m.Value
-	case model.HostRegexp:
+	case model.HostSNI:
+		if m.Value == "*" {
+			return true
+		}
+		m.Test = model.Host
+		return twinAccepts(m, q)
+	case model.ALPN:
+		return slices.Contains(q.ALPN, m.Value)
+	case model.HostRegexp, model.HostSNIRegexp:
 		return find(q.Host)
 	case model.Path:
 		return q.Path == m.Value

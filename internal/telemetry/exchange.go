@@ -8,6 +8,9 @@ type Exchange struct {
 	Start    time.Time
 	Duration time.Duration // until the answer's last byte was written
 
+	// Lane is "tcp" or "udp" for a stream: a connection, or a UDP session. Then there are no Method, Path and Status;
+	// Scheme is "tcp", "tls" or "udp", and Host the name that a TLS client asked for. "": HTTP.
+	Lane       string
 	EntryPoint string
 	Method     string
 	Proto      string // "HTTP/1.1"

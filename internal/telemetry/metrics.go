@@ -32,6 +32,10 @@ type Metrics struct {
 	retries      *prometheus.CounterVec
 	ownAnswers   *prometheus.CounterVec
 
+	streams        *prometheus.CounterVec
+	streamReceived *prometheus.CounterVec
+	streamSent     *prometheus.CounterVec
+
 	connections *prometheus.GaugeVec
 	refusedKeys *prometheus.CounterVec
 	problems    *prometheus.GaugeVec
@@ -40,7 +44,8 @@ type Metrics struct {
 	generations prometheus.Counter
 	build       prometheus.Gauge
 
-	series sync.Map // exchangeLabels to *exchangeSeries
+	series       sync.Map // exchangeLabels to *exchangeSeries
+	streamSeries sync.Map // streamLabels to *streamSeries
 
 	mu    sync.Mutex
 	known int                 // entries of series
@@ -65,6 +70,7 @@ func NewMetrics() *Metrics {
 	m.retries = m.counters("retries_total", "Attempts to send a request beyond the first.", "service", "cluster")
 	m.ownAnswers = m.counters("own_answers_total", "Answers that were made here and not by a service, by reason.",
 		"entry_point", "service", "reason")
+	m.openStreamMetrics()
 	m.connections = m.gauges("open_connections", "Connections of clients that are open.", "entry_point",
 		"protocol")
 	m.refusedKeys = m.counters("refused_keys_total", "API keys that were not accepted.", "where", "reason")

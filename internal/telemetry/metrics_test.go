@@ -44,6 +44,12 @@ func TestMetrics(t *testing.T) {
 		l.Served(x)
 	}
 	l.write()
+	for _, reason := range []string{"", "", "no_healthy_host"} {
+		m.Served(&Exchange{
+			Lane: "tcp", Scheme: "tls", EntryPoint: "db", Route: "db@file", Service: "db", Cluster: "paris", BytesIn: 10,
+			BytesOut: 200, Reason: reason,
+		})
+	}
 	m.OpenConnections("web", "http3", 3)
 	m.OpenConnections("web", "http3", -1)
 	m.RefusedKey("link", "expired")

@@ -18,6 +18,10 @@ type exchangeSeries struct {
 
 // Served counts an exchange. It does not keep x.
 func (m *Metrics) Served(x *Exchange) {
+	if x.Lane != "" {
+		m.servedStream(x)
+		return
+	}
 	s := m.seriesOf(x)
 	s.requests.Inc()
 	s.duration.Observe(x.Duration.Seconds())

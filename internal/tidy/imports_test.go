@@ -36,7 +36,10 @@ var table = []row{
 	{"telemetry", []string{"model"}},
 	{"wire", []string{"model"}},
 	{"migrate", []string{"model"}},
-	{"proxy", []string{"cert", "link", "middleware", "model", "route", "telemetry", "upstream", "wire", "wire/h2"}},
+	{"stream", nil},
+	{"proxy", []string{
+		"cert", "link", "middleware", "model", "route", "stream", "telemetry", "upstream", "wire", "wire/h2",
+	}},
 	{"api", []string{"access", "catalog", "link", "model", "proxy", "route", "store", "telemetry", "upstream"}},
 	{"tidy", nil},
 	{"sim", []string{everything}},

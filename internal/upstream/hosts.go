@@ -161,17 +161,22 @@ type ID struct {
 	Addr    string `json:"addr"`              // host:port to dial
 	Cluster string `json:"cluster,omitempty"` // where it runs; "" is this instance's own cluster
 	Gateway bool   `json:"gateway,omitempty"` // Addr is the cluster's link entry point
+	UDP     bool   `json:"udp,omitempty"`     // what listens there for TCP is another host
 }
 
-// compare orders identities by cluster, then address.
+// IDOf returns what the host of a service's endpoint is known by.
+func IDOf(s *model.Service, e *model.Endpoint) ID {
+	return ID{Addr: e.Addr, Cluster: e.Cluster, Gateway: e.Gateway, UDP: s.Lane == model.LaneUDP && !e.Gateway}
+}
+
+// compare orders identities by cluster, then address; TCP comes before UDP, and plain hosts before gateways.
 func (id ID) compare(o ID) int {
 	return cmp.Or(cmp.Compare(id.Cluster, o.Cluster), cmp.Compare(id.Addr, o.Addr),
-		cmp.Compare(gatewayRank(id.Gateway), gatewayRank(o.Gateway)))
+		rank(id.UDP)-rank(o.UDP), rank(id.Gateway)-rank(o.Gateway))
 }
 
-// gatewayRank puts a gateway after the plain host of the same address.
-func gatewayRank(gateway bool) int {
-	if gateway {
+func rank(last bool) int {
+	if last {
 		return 1
 	}
 	return 0

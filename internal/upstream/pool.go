@@ -52,7 +52,7 @@ func (h *Hosts) Pool(s *model.Service) *Pool {
 	defer h.mu.Unlock()
 	p.service = h.holdService(s.Ref())
 	for _, e := range s.Endpoints {
-		host := h.hold(ID{Addr: e.Addr, Cluster: e.Cluster, Gateway: e.Gateway})
+		host := h.hold(IDOf(s, &e))
 		host.join(p)
 		var check *check
 		switch {

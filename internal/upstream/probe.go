@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -58,7 +59,8 @@ func (d *Direct) Probe(ctx context.Context, host ID, check model.HealthCheck) er
 		if err != nil {
 			return fmt.Errorf("health check: %w", err)
 		}
-		return conn.Close()
+		defer func() { _ = conn.Close() }()
+		return converse(ctx, conn, check)
 	}
 	r, err := checkRequest(ctx, addr, check)
 	if err != nil {
@@ -131,4 +133,27 @@ func checkRequest(ctx context.Context, addr string, check model.HealthCheck) (*h
 		r.Host = check.Host
 	}
 	return r, nil
+}
+
+// converse says what a TCP check has to say, and hears the answer.
+func converse(ctx context.Context, conn net.Conn, check model.HealthCheck) error {
+	if deadline, ok := ctx.Deadline(); ok {
+		_ = conn.SetDeadline(deadline)
+	}
+	if check.Send != "" {
+		if _, err := io.WriteString(conn, check.Send); err != nil {
+			return fmt.Errorf("health check: %w", err)
+		}
+	}
+	if check.Expect == "" {
+		return nil
+	}
+	answer := make([]byte, len(check.Expect))
+	if n, err := io.ReadFull(conn, answer); err != nil {
+		return fmt.Errorf("health check: %w after %q, where %q is expected", err, answer[:n], check.Expect)
+	}
+	if string(answer) != check.Expect {
+		return fmt.Errorf("health check: the answer begins with %q, not %q", answer, check.Expect)
+	}
+	return nil
 }

@@ -52,6 +52,9 @@ func TestDirect(t *testing.T) {
 		want  string // part of the error; "": none
 	}{
 		"tcp":              {addr, model.HealthCheck{}, ""},
+		"tcp, talk":        {addr, model.HealthCheck{Send: "GET /up HTTP/1.0\r\n\r\n", Expect: "HTTP/1.0 200"}, ""},
+		"tcp, other talk":  {addr, model.HealthCheck{Send: "GET /ill HTTP/1.0\r\n\r\n", Expect: "HTTP/1.1"}, "begins with"},
+		"tcp, no talk":     {addr, model.HealthCheck{Send: "nonsense\r\n\r\n", Expect: strings.Repeat("x", 999)}, "expected"},
 		"tcp, gone":        {gone, model.HealthCheck{}, "connection refused"},
 		"another port":     {"127.0.0.1:1", model.HealthCheck{Port: number}, ""},
 		"bad address":      {"nowhere", model.HealthCheck{Port: 1}, "missing port"},

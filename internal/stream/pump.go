@@ -1,0 +1,125 @@
+package stream
+
+import (
+	"errors"
+	"io"
+	"net"
+	"time"
+)
+
+// Conn is a connection of which something was read that is to be read again.
+type Conn struct {
+	net.Conn
+	early []byte
+}
+
+// Read is part of net.Conn.
+func (c *Conn) Read(b []byte) (int, error) {
+	if len(c.early) > 0 {
+		n := copy(b, c.early)
+		c.early = c.early[n:]
+		return n, nil
+	}
+	return c.Conn.Read(b)
+}
+
+// Early returns a connection on which some bytes come before what c itself brings.
+func Early(c net.Conn, bytes []byte) *Conn { return &Conn{Conn: c, early: bytes} }
+
+// Pump copies what client sends to service, and the other way round, until both have ended, then closes them. Where one
+// ends, the other is told so (half-close) and may go on: for as long as it wants, or for termination where that is not
+// 0. It returns how many bytes came of each.
+//
+// Where both are plain TCP the bytes do not leave the kernel (Linux).
+func Pump(client, service net.Conn, termination time.Duration) (fromClient, fromService int64) {
+	a, b := sideOf(client), sideOf(service)
+	done := make(chan int64, 1)
+	go func() { done <- pass(a, b, termination) }()
+	fromClient = pass(b, a, termination)
+	fromService = <-done
+	_ = client.Close()
+	_ = service.Close()
+	return fromClient, fromService
+}
+
+// side is a connection, and what comes on it before anything else.
+type side struct {
+	net.Conn
+	early []byte
+}
+
+func sideOf(c net.Conn) side {
+	if early, ok := c.(*Conn); ok {
+		return side{bare(early.Conn), early.early}
+	}
+	return side{Conn: bare(c)}
+}
+
+// pass copies from one side to the other until the first has ended.
+func pass(to, from side, termination time.Duration) int64 {
+	n, err := forward(to.Conn, from)
+	if err == nil {
+		err = closeWrite(to.Conn)
+	}
+	if err != nil { // one side is gone, or cannot be told: there is nothing to wait for
+		_ = to.Close()
+		_ = from.Close()
+		return n
+	}
+	if termination > 0 {
+		_ = to.SetReadDeadline(time.Now().Add(termination))
+	}
+	return n
+}
+
+func forward(to net.Conn, from side) (int64, error) {
+	if len(from.early) > 0 {
+		if n, err := to.Write(from.early); err != nil {
+			return int64(n), err
+		}
+	}
+	// Bare on both sides, so that io.Copy finds *net.TCPConn.ReadFrom, which splices.
+	n, err := io.Copy(to, from.Conn)
+	return int64(len(from.early)) + n, err
+}
+
+// bare returns the connection that c only counts or names: what has a method Unwrap promises that whatever is read and
+// written passes as it is.
+func bare(c net.Conn) net.Conn {
+	for {
+		wrapped, ok := c.(interface{ Unwrap() net.Conn })
+		if !ok {
+			return c
+		}
+		c = wrapped.Unwrap()
+	}
+}
+
+var errWhole = errors.New("the connection can only be closed as a whole")
+
+// closeWrite tells the other side that nothing more comes.
+func closeWrite(c net.Conn) error {
+	half, ok := halfOf(c)
+	if !ok {
+		return errWhole
+	}
+	return half.CloseWrite()
+}
+
+type halfCloser interface{ CloseWrite() error }
+
+func halfOf(c net.Conn) (halfCloser, bool) {
+	for {
+		if half, ok := c.(halfCloser); ok {
+			return half, true
+		}
+		switch wrapper := c.(type) {
+		case interface{ Unwrap() net.Conn }:
+			c = wrapper.Unwrap()
+		case interface{ Raw() net.Conn }: // go-proxyproto's
+			c = wrapper.Raw()
+		default:
+			return nil, false
+		}
+	}
+}
