@@ -16,8 +16,8 @@ import (
 	"github.com/fairlead/fairlead/internal/model"
 )
 
-// The examples in the documents are read as the program reads them: a block of YAML that begins with "http:" is a file
-// of routes, every other one is an instance's file, or a part of one.
+// The examples in the documents are read as the program reads them: a block of YAML that begins with "http:", "tcp:" or
+// "udp:" is a file of routes, every other one is an instance's file, or a part of one.
 func TestDocumentedExamples(t *testing.T) {
 	pages := []string{"../../README.md"}
 	err := filepath.WalkDir("../../docs", func(path string, _ fs.DirEntry, err error) error {
@@ -38,7 +38,7 @@ func TestDocumentedExamples(t *testing.T) {
 		for _, block := range yamlBlocks(string(text)) {
 			blocks++
 			problems := instanceMistakes(t, block)
-			if strings.HasPrefix(block, "http:") {
+			if isRoutes(block) {
 				problems = routeProblems(t, block)
 			}
 			if problems != "" {
@@ -49,6 +49,11 @@ func TestDocumentedExamples(t *testing.T) {
 	if blocks < 20 {
 		t.Errorf("only %d examples were found", blocks)
 	}
+}
+
+// isRoutes reports whether a block is a file of routes.
+func isRoutes(block string) bool {
+	return strings.HasPrefix(block, "http:") || strings.HasPrefix(block, "tcp:") || strings.HasPrefix(block, "udp:")
 }
 
 var yamlBlock = regexp.MustCompile("(?ms)^( *)```yaml\n(.*?)^ *```")
@@ -65,7 +70,7 @@ func yamlBlocks(page string) (blocks []string) {
 // instanceMistakes reads a part of an instance's file; what a part cannot do without is added.
 func instanceMistakes(t *testing.T, block string) string {
 	t.Helper()
-	if strings.HasPrefix(block, "http:") {
+	if isRoutes(block) {
 		return ""
 	}
 	if !strings.Contains("\n"+block, "\nentryPoints:") {
@@ -100,7 +105,8 @@ func routeProblems(t *testing.T, block string) string {
 	}))
 	merged := catalog.Merge(nil, map[model.Source]model.Snapshot{source: built})
 	p, err := offlineProxy(&config.Config{EntryPoints: []config.EntryPoint{
-		{Name: "web", AsDefault: true}, {Name: "websecure", AsDefault: true},
+		{Name: "web", AsDefault: true}, {Name: "websecure", AsDefault: true}, {Name: "postgres"},
+		{Name: "dns", Address: config.EntryAddress{UDP: true}},
 	}}, merged)
 	if err != nil {
 		t.Fatal(err)
