@@ -2,10 +2,12 @@ package proxy
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"regexp"
 	"strconv"
 	"strings"
@@ -308,4 +310,38 @@ func FuzzDepths(f *testing.F) {
 			t.Errorf("raw:\n%q\n%q\ngeneral:\n%q\n%q", raw[0], raw[1], general[0], general[1])
 		}
 	})
+}
+
+// When the client goes, the service is told, at both depths: the connection to it is cut.
+func TestDepthsClientGone(t *testing.T) {
+	for _, depth := range []string{"raw", "general"} {
+		t.Run(depth, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			d := newDepths(t, EntryPoint{}, func(s *model.Snapshot) {
+				s.Services[0].Endpoints[0].Addr = l.Addr().String()
+			})
+			client, err := net.Dial("tcp", d.ways[depth])
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = io.WriteString(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+			service, err := l.Accept()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer service.Close()
+			_ = service.SetDeadline(time.Now().Add(10 * time.Second))
+			if _, err := service.Read(make([]byte, 4096)); err != nil {
+				t.Fatal(err)
+			}
+			_ = client.Close()
+			if n, err := service.Read(make([]byte, 1)); n > 0 || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%d bytes, %v", n, err)
+			}
+		})
+	}
 }

@@ -29,6 +29,7 @@ type requestContext struct {
 	inner  context.Context // what Done and those that are derived from it hang on; nil: nobody asked
 	cancel context.CancelFunc
 	ended  bool
+	abort  func() // of the exchange with a service that goes on for it; nil: none
 }
 
 // Deadline says that there is none.
@@ -90,10 +91,38 @@ func (r *requestContext) end() {
 	r.mu.Lock()
 	r.ended = true
 	cancel := r.cancel
+	if r.abort != nil {
+		r.abort() // locked, so that it is not called any more once it was taken back
+	}
 	r.mu.Unlock()
 	if cancel != nil {
 		cancel()
 	}
+}
+
+// onEnd has abort called at the end, and makes the client watched. It is context.AfterFunc without its allocations, for
+// one at a time; it reports false where one is there already.
+func (r *requestContext) onEnd(abort func()) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.abort != nil {
+		return false
+	}
+	r.abort = abort
+	if r.ended {
+		abort()
+		return true
+	}
+	r.conn.server.watcher.watch(r.conn, r)
+	return true
+}
+
+// forget ends onEnd. It reports whether abort was not called.
+func (r *requestContext) forget() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.abort = nil
+	return !r.ended
 }
 
 // reuse prepares it for another request, if nobody can have kept it. It reports whether it did.

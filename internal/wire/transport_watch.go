@@ -19,6 +19,7 @@ type watch struct {
 	mu     sync.Mutex
 	ctx    context.Context // nil: no exchange
 	stop   func() bool     // nil: nobody waits for ctx
+	own    *requestContext // ctx, if it is our server's and calls abort itself
 	until  time.Time       // the answer is to begin; zero: it has, or there is no limit
 	missed bool            // it did not
 }
@@ -43,9 +44,7 @@ func (w *watch) arm() {
 	if w.ctx == nil {
 		return
 	}
-	if w.stop == nil && w.ctx.Done() != nil {
-		w.stop = context.AfterFunc(w.ctx, w.abort)
-	}
+	w.wait()
 	if w.until.IsZero() {
 		return
 	}
@@ -55,6 +54,18 @@ func (w *watch) arm() {
 	}
 	w.missed = true
 	w.abort()
+}
+
+// wait has the connection cut when the context ends. mu is held.
+func (w *watch) wait() {
+	if w.stop != nil || w.own != nil {
+		return
+	}
+	if own, ok := w.ctx.(*requestContext); ok && own.onEnd(w.abort) {
+		w.own = own
+	} else if w.ctx.Done() != nil {
+		w.stop = context.AfterFunc(w.ctx, w.abort)
+	}
 }
 
 // answered ends the limit for the answer's beginning.
@@ -78,7 +89,13 @@ func (w *watch) end() bool {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	stop := w.stop
-	w.ctx, w.stop, w.until = nil, nil, time.Time{}
-	return !w.missed && (stop == nil || stop())
+	alone := !w.missed
+	if w.own != nil {
+		alone = w.own.forget() && alone
+	}
+	if w.stop != nil {
+		alone = w.stop() && alone
+	}
+	w.ctx, w.stop, w.own, w.until = nil, nil, nil, time.Time{}
+	return alone
 }
