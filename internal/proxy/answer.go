@@ -61,11 +61,6 @@ func (c *copier) send(d *delivery, from *wire.Answer, fromGateway bool) error {
 		h.Del("Content-Length") // in HTTP/1.1 only chunks have a trailer (RFC 9112 §7.1.2)
 	}
 	w.WriteHeader(answer.StatusCode)
-	if answer.ContentLength < 0 && answer.Body != http.NoBody && !arrived(answer.Body) {
-		if err := http.NewResponseController(w).Flush(); err != nil { // the body may not begin for a long time
-			return err
-		}
-	}
 	if err := c.body(d.ctx, w, answer.Body, d.x.ended); err != nil {
 		return err
 	}
@@ -82,12 +77,6 @@ func (c *copier) send(d *delivery, from *wire.Answer, fromGateway bool) error {
 		h[name] = values
 	}
 	return nil
-}
-
-// arrived reports whether a part of a body is known to be here already, so that the head need not go alone.
-func arrived(body io.Reader) bool {
-	b, ok := body.(interface{ Arrived() bool })
-	return ok && b.Arrived()
 }
 
 var errEnded = errors.New("the session that carried the request was ended")

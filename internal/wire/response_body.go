@@ -73,13 +73,6 @@ func (b *answerBody) enter() error {
 	return b.err
 }
 
-// Arrived reports whether a part of the body has come with what was read before, so that Read does not wait.
-func (b *answerBody) Arrived() bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.read.in != nil && len(b.read.in.buffered()) > 0
-}
-
 // leave is called after reading. err is what reading ended with.
 func (b *answerBody) leave(err error) error {
 	b.mu.Lock()

@@ -295,7 +295,11 @@ func (w *response) FlushError() error {
 	if !w.committed {
 		_ = w.commitHeld()
 	}
-	return w.exchange.conn.out.flush()
+	err := w.exchange.conn.out.flush()
+	if err != nil {
+		w.exchange.context.end() // there is nobody to work for
+	}
+	return err
 }
 
 // Flush is FlushError.
