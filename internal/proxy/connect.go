@@ -80,7 +80,7 @@ func (t *tunnels) connectStream(
 	if err := client.begin(); err != nil {
 		return err
 	}
-	client.exchange(service, x.ended)
+	client.exchange(service, x.ended, x.ctx.Done())
 	return nil
 }
 
@@ -111,15 +111,21 @@ func (c *clientStream) Close() error {
 	return errors.Join(c.ReadCloser.Close(), c.control.SetWriteDeadline(time.Unix(1, 0)))
 }
 
-// exchange copies both ways until either side ends, or done is closed; and until nobody uses the stream any more, which
-// is the engine's own again then.
-func (c *clientStream) exchange(service io.ReadWriteCloser, done <-chan struct{}) {
+// exchange copies both ways until the service ends, or done or gone is closed; and until nobody uses the stream any
+// more, which is the engine's own again then. A client that has said everything may still be told something: browsers
+// end their side of a WebSocket before the service has agreed to its end.
+func (c *clientStream) exchange(service io.ReadWriteCloser, done, gone <-chan struct{}) {
 	sent, received := make(chan struct{}), make(chan struct{})
-	go func() { defer close(sent); _, _ = io.Copy(service, c) }()
+	go func() {
+		defer close(sent)
+		if _, err := io.Copy(service, c); err != nil || closeWrite(service) != nil {
+			_ = service.Close()
+		}
+	}()
 	go func() { defer close(received); _, _ = io.Copy(writeOnly{c}, service) }()
 	select {
-	case <-sent:
 	case <-received:
+	case <-gone:
 	case <-done:
 		_ = c.Close()
 	}
@@ -127,6 +133,14 @@ func (c *clientStream) exchange(service io.ReadWriteCloser, done <-chan struct{}
 	_ = c.ReadCloser.Close()
 	<-sent
 	<-received
+}
+
+// closeWrite tells a service that nothing more comes.
+func closeWrite(service io.Closer) error {
+	if half, ok := service.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return service.Close()
 }
 
 // writeOnly hides what else a writer can.

@@ -154,3 +154,16 @@ func TestConnectIsDrained(t *testing.T) {
 		t.Error("the stream ended in order")
 	}
 }
+
+// TestConnectIsAnsweredAfterItsEnd: who has said everything still hears what the service says to it.
+func TestConnectIsAnsweredAfterItsEnd(t *testing.T) {
+	b := start(t, to(serve(t, echoing)))
+	for range 10 {
+		answer, write := connectTo(t, b.url, "/", "websocket")
+		_, _ = io.WriteString(write, "goodbye") // the service waits for the line's end, or for that of the stream
+		_ = write.Close()
+		if got, err := io.ReadAll(answer.Body); err != nil || string(got) != "goodbye" {
+			t.Fatalf("%q %v", got, err)
+		}
+	}
+}

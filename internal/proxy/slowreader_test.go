@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Who takes an answer too slowly is cut off. That says nothing about the service: if it counted against it, a handful of
-// slow clients would take it away from everybody.
+// Who takes an answer too slowly is cut off. That says nothing about the service: if it counted against it, a handful
+// of slow clients would take it away from everybody.
 func TestSlowReadersAreNotTheServicesFault(t *testing.T) {
 	for _, length := range []string{"", "1000000000"} {
 		t.Run("length "+length, func(t *testing.T) {
