@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"crypto/tls"
+	"maps"
 	"net"
 	"net/http"
 	"net/netip"
@@ -20,18 +21,13 @@ const (
 	reasonField  = "Fairlead-Reason"  // in answers: why a proxy, not a service, answers
 )
 
-// forwardedFields say where a request came from. They are believed only from a trusted proxy in front.
-var forwardedFields = []string{
-	"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Proto",
-	"X-Forwarded-Server", "X-Real-Ip",
-	"X-Forwarded-Method", "X-Forwarded-Uri", // what forwardAuth tells who decides
-}
-
-// isForwardedField reports whether a field is one of forwardedFields.
+// isForwardedField reports whether a field says where a request came from. Such are believed only from a trusted proxy
+// in front.
 func isForwardedField(key string) bool {
 	switch key {
 	case "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix",
-		"X-Forwarded-Proto", "X-Forwarded-Server", "X-Real-Ip":
+		"X-Forwarded-Proto", "X-Forwarded-Server", "X-Real-Ip",
+		"X-Forwarded-Method", "X-Forwarded-Uri": // what forwardAuth tells who decides
 		return true
 	}
 	return false
@@ -53,9 +49,7 @@ func (t trust) includes(addr netip.Addr) bool {
 func (t trust) resolveClient(r *http.Request) netip.Addr {
 	hop := parseAddr(r.RemoteAddr)
 	if !t.includes(hop) {
-		for _, field := range forwardedFields {
-			delete(r.Header, field)
-		}
+		maps.DeleteFunc(r.Header, func(key string, _ []string) bool { return isForwardedField(key) })
 		setForwarded(r, hop)
 		return hop
 	}

@@ -89,7 +89,7 @@ func (s *service) seen() []received {
 }
 
 // serve starts a service that speaks as its side says.
-func serve(t *testing.T, as side, cert tls.Certificate) *service {
+func serve(t testing.TB, as side, cert tls.Certificate) *service {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -150,7 +150,7 @@ func entryPointName(secure bool, to side) string {
 	return "plain-" + string(to)
 }
 
-func newLab(t *testing.T, change ...func(*proxy.EntryPoint)) *lab {
+func newLab(t testing.TB, change ...func(*proxy.EntryPoint)) *lab {
 	t.Helper()
 	s := httptest.NewTLSServer(nil)
 	cert := s.TLS.Certificates[0]
@@ -205,7 +205,7 @@ func (l *lab) add(to *model.Snapshot, as side) {
 	})
 }
 
-func (l *lab) run(t *testing.T, o proxy.Options, s *model.Snapshot) {
+func (l *lab) run(t testing.TB, o proxy.Options, s *model.Snapshot) {
 	t.Helper()
 	p, err := proxy.New(o)
 	if err != nil {
@@ -225,7 +225,7 @@ func (l *lab) run(t *testing.T, o proxy.Options, s *model.Snapshot) {
 }
 
 // dial connects to the entry point for a service, as a front.
-func (l *lab) dial(t *testing.T, front, to side) net.Conn {
+func (l *lab) dial(t testing.TB, front, to side) net.Conn {
 	t.Helper()
 	addr := l.Addr(entryPointName(front.isSecure(), to)).String()
 	conn, err := net.Dial("tcp", addr)

@@ -19,23 +19,33 @@ import (
 // seenRequest is a request as two parsers should agree on it.
 type seenRequest struct{ line, host, body string }
 
-// asSent reads the requests in raw with net/http, which is the reference, up to the first that is none.
+// asSent reads the requests in raw as net/http does.
 func asSent(raw string) (requests []seenRequest, methods []string) {
-	in := bufio.NewReader(strings.NewReader(raw))
+	eachRequest(raw, func(r *http.Request, body string) {
+		methods = append(methods, r.Method)
+		requests = append(requests, seenRequest{r.Method + " " + r.URL.RequestURI(), r.Host, body})
+	})
+	return requests, methods
+}
+
+// eachRequest reads the requests in raw with net/http, which is the reference, up to the first that is none.
+func eachRequest(raw string, each func(r *http.Request, body string)) {
+	in := bufio.NewReaderSize(strings.NewReader(raw), 1<<20) // net/http wants all of a trailer in it
 	for {
 		if b, _ := in.Peek(2); string(b) == "\r\n" {
 			_, _ = in.Discard(2)
 		}
 		r, err := http.ReadRequest(in)
 		if err != nil {
-			return requests, methods
+			return
 		}
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			return requests, methods
+			return
 		}
-		methods = append(methods, r.Method)
-		requests = append(requests, seenRequest{r.Method + " " + r.URL.RequestURI(), r.Host, string(body)})
+		if each(r, string(body)); r.Close {
+			return
+		}
 	}
 }
 
