@@ -78,7 +78,7 @@ func (d *datagramPoint) run(ctx context.Context) error {
 	case <-grace.C:
 	}
 	_ = d.conn.Close()
-	<-served
+	_ = <-served // that it was closed
 	d.end()
 	return nil
 }

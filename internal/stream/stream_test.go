@@ -289,7 +289,7 @@ func FuzzDatagrams(f *testing.F) {
 		for {
 			n, err := d.Read(buffer)
 			if whole := again.answers.Len() == len(in); err != nil {
-				if err == io.EOF && !whole || err != io.EOF && !errors.Is(err, io.ErrUnexpectedEOF) {
+				if ended := errors.Is(err, io.EOF); ended && !whole || !ended && !errors.Is(err, io.ErrUnexpectedEOF) {
 					t.Errorf("%v after %d of %d bytes", err, again.answers.Len(), len(in))
 				}
 				break
