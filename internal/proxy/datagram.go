@@ -78,9 +78,12 @@ func (d *datagramPoint) run(ctx context.Context) error {
 	case <-grace.C:
 	}
 	_ = d.conn.Close()
-	_ = <-served // that it was closed
+	err := <-served
 	d.end()
-	return nil
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return fmt.Errorf("draining entry point %s: %w", d.options.Name, err)
 }
 
 // end cuts the sessions, and waits for them.
