@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
+	"encoding/pem"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -86,6 +88,21 @@ func instanceMistakes(t *testing.T, block string) string {
 	return ""
 }
 
+// pairText is a certificate and its key in one file.
+func pairText(t *testing.T) string {
+	t.Helper()
+	der, key, err := selfSigned("shop.inside")
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})) +
+		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}))
+}
+
 // routeProblems builds a file of routes, and what serves it. Services of followed clusters are not known here.
 func routeProblems(t *testing.T, block string) string {
 	t.Helper()
@@ -96,6 +113,7 @@ func routeProblems(t *testing.T, block string) string {
 	const source model.Source = "file/main"
 	named := map[string]string{
 		".users": "ann:{SHA}0DPiKuNIrrVmD8IUCuw1hQxNqZc=\n", ".hashes": strings.Repeat("0", 64) + "\n",
+		".pem": pairText(t),
 	}
 	built := dynamic.Build(source, []*dynamic.Document{doc}, dynamic.WithFiles(func(name string) ([]byte, error) {
 		if text, ok := named[filepath.Ext(name)]; ok {
