@@ -17,7 +17,7 @@
 // The life of a change: [Proxy.Apply] compiles a merged snapshot into a table, the table's new rules into actions
 // (generation.go), and swaps one pointer. A request is served from one generation from start to
 // end, retries included. What must outlive generations is elsewhere: hosts, health and budgets in upstream, limiters in
-// middleware, connections in the transports of engine.go.
+// middleware, connections in the transports (transports.go).
 //
 // A request has one of two depths. At the general one it is an http.Request, as middlewares and all engines want it.
 // At the raw one (raw.go), for rules that ask for nothing but the first lines of its head, none is made: the head that
