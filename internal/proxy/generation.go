@@ -249,7 +249,7 @@ func forUDP(udp bool) string {
 
 func (b *builder) backend(to route.Backend) backend {
 	p := b.use(to.Service)
-	return backend{to.Service.Name.String(), to.Service, p.pool, p.transport, to.Weight}
+	return backend{to.Service.Name.String(), to.Service, p.pool, p.transport.transport, to.Weight}
 }
 
 // use returns the pool of a service, which one more action uses.
