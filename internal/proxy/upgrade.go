@@ -7,8 +7,10 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -98,7 +100,7 @@ func (t *tunnels) cut() {
 	}
 }
 
-// tunnel passes an upgrade through: the answer's head, then bytes both ways until either side ends.
+// tunnel passes an upgrade through: the answer's head, then bytes both ways until both sides end.
 func (t *tunnels) tunnel(w http.ResponseWriter, answer *http.Response, x *exchange) error {
 	got := upgradeType(answer.Header)
 	if got == "" || !httpguts.HeaderValuesContainsToken([]string{x.upgrade}, got) {
@@ -129,12 +131,55 @@ func (t *tunnels) tunnel(w http.ResponseWriter, answer *http.Response, x *exchan
 	if err := early.Flush(); err != nil {
 		return fmt.Errorf("sending the upgrade to the client: %w", err)
 	}
-	ended := make(chan struct{}, 2)
-	go func() { _, _ = io.Copy(service, early); ended <- struct{}{} }() // early: what came already, then the rest
-	go func() { _, _ = io.Copy(client, service); ended <- struct{}{} }()
-	select {
-	case <-ended:
-	case <-x.ended:
-	}
+	join(end{early, client}, end{service, service}, x.ended) // early: what came already, then the rest
 	return nil
+}
+
+// silence is for how long a side may send nothing once the other has ended.
+const silence = time.Minute
+
+// end is one end of a tunnel: what is read from it, and what it is itself, so that the kernel may move the bytes.
+type end struct {
+	io.Reader
+	io.WriteCloser
+}
+
+// join passes bytes both ways until both sides have ended, or done is closed. Where one ends, the other is told so and
+// may go on until it falls silent; where one breaks, both are closed.
+func join(client, service end, done <-chan struct{}) {
+	ended := make(chan bool, 2)
+	go func() { ended <- pass(service, client) }()
+	go func() { ended <- pass(client, service) }()
+	for left := 2; left > 0; {
+		orderly := false
+		select {
+		case orderly = <-ended:
+			left--
+		case <-done:
+			done = nil
+		}
+		if !orderly {
+			_ = client.Close()
+			_ = service.Close()
+		}
+	}
+}
+
+// pass copies until src ends, and tells dst so. It reports whether dst may go on.
+func pass(dst, src end) bool {
+	for {
+		n, err := io.Copy(dst.WriteCloser, src.Reader)
+		if err == nil {
+			return dst.hush() && closeWrite(dst.WriteCloser) == nil
+		}
+		if n == 0 || !errors.Is(err, os.ErrDeadlineExceeded) || !src.hush() {
+			return false
+		}
+	}
+}
+
+// hush bounds the silence of an end, from now on.
+func (e end) hush() bool {
+	conn, ok := e.WriteCloser.(interface{ SetReadDeadline(by time.Time) error })
+	return ok && conn.SetReadDeadline(time.Now().Add(silence)) == nil
 }

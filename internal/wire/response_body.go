@@ -287,6 +287,9 @@ func (u *upgraded) WriteTo(w io.Writer) (int64, error) {
 	return total + n, err
 }
 
+// SetReadDeadline bounds the wait for what the service sends.
+func (u *upgraded) SetReadDeadline(by time.Time) error { return u.c.nc.SetReadDeadline(by) }
+
 // CloseWrite tells the service that nothing more comes.
 func (u *upgraded) CloseWrite() error {
 	half, ok := u.c.nc.(interface{ CloseWrite() error })
