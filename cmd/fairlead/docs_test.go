@@ -106,7 +106,7 @@ func pairText(t *testing.T) string {
 // routeProblems builds a file of routes, and what serves it. Services of followed clusters are not known here.
 func routeProblems(t *testing.T, block string) string {
 	t.Helper()
-	doc, err := dynamic.Decode("routes.yaml", []byte(block))
+	doc, err := dynamic.Decode("file/main", "routes.yaml", []byte(block))
 	if err != nil {
 		return err.Error()
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/fairlead/fairlead/internal/document"
 	"github.com/fairlead/fairlead/internal/model"
@@ -16,25 +15,23 @@ type Option func(*builder)
 // WithFiles lets middlewares read the files that they name (usersFile, hashesFile). Without it, to name one is a
 // problem.
 func WithFiles(read func(name string) ([]byte, error)) Option {
-	return func(b *builder) { b.read = read }
+	return func(b *builder) { b.around.read = read }
 }
 
 // Build turns the documents of one source into a snapshot without a version. Where two files define an object of the
 // same name, that of the file whose name sorts first is served; within the result nothing depends on the order of docs.
 func Build(source model.Source, docs []*Document, options ...Option) model.Snapshot {
-	b := &builder{
-		snapshot: model.Snapshot{Source: source}, source: source, seen: map[objectKey]document.Position{},
+	b := &builder{source: source, snapshot: model.Snapshot{Source: source}, around: surroundings{
 		transports: map[string]*model.Transport{}, streams: map[string]model.Stream{},
-	}
+	}}
 	for _, o := range options {
 		o(b)
 	}
 	docs = slices.Clone(docs)
 	slices.SortStableFunc(docs, func(a, c *Document) int { return cmp.Compare(a.file, c.file) })
+	b.expect(docs)
 	for _, d := range docs { // before the services, which may name those of other files
-		b.addTransports(d)
-	}
-	for _, d := range docs {
+		b.addTransports(d.transports)
 		b.addStreams(d.tcp.transports)
 	}
 	for _, d := range docs {
@@ -47,17 +44,20 @@ func Build(source model.Source, docs []*Document, options ...Option) model.Snaps
 
 type builder struct {
 	source   model.Source
-	read     func(string) ([]byte, error) // nil: files cannot be read
+	around   surroundings
 	snapshot model.Snapshot
-	seen     map[objectKey]document.Position
-	// transports are those of all documents; nil: a mistaken one.
-	transports map[string]*model.Transport
-	streams    map[string]model.Stream // of tcp.serversTransports, by name
+	claimed  map[claim]document.Position
 }
 
-type objectKey struct {
-	lane       model.Lane
-	kind, name string
+// expect makes room.
+func (b *builder) expect(docs []*Document) {
+	parts, routes := 0, 0
+	for _, d := range docs {
+		parts += len(d.parts)
+		routes += len(d.routers)
+	}
+	b.claimed = make(map[claim]document.Position, parts)
+	b.snapshot.Routes = make([]*model.Route, 0, routes)
 }
 
 func (b *builder) add(d *Document) {
@@ -67,83 +67,66 @@ func (b *builder) add(d *Document) {
 	for _, u := range d.unsupported {
 		b.problem(model.Unsupported, u.field, u.at, "this is not supported yet; it is ignored")
 	}
-	addServices(b, "http.services", d.services, (*object).service)
-	addServices(b, "tcp.services", d.tcp.services, (*object).tcpService)
-	addServices(b, "udp.services", d.udp.services, (*object).udpService)
-	addMiddlewares(b, "http.middlewares", d.middlewares, "routes that use it answer 503", (*object).middleware)
-	addMiddlewares(b, "tcp.middlewares", d.tcp.middlewares, "routes that use it refuse their connections",
-		(*object).tcpMiddleware)
-	addRoutes(b, "http.routers", d.routers, "the route's requests are answered 503", (*object).route)
-	addRoutes(b, "tcp.routers", d.tcp.routers, "the route's connections are refused", (*object).tcpRoute)
-	addRoutes(b, "udp.routers", d.udp.routers, "the route's datagrams are dropped", (*object).udpRoute)
+	for i := range d.parts {
+		p := &d.parts[i]
+		if !b.first(p.claim, p.kind, p.at) {
+			continue
+		}
+		m := p.made
+		if p.looked {
+			m, _ = p.make(&b.around)
+		}
+		switch {
+		case m.service != nil:
+			b.snapshot.Services = append(b.snapshot.Services, m.service)
+		case m.middleware != nil:
+			b.snapshot.Middlewares = append(b.snapshot.Middlewares, m.middleware)
+		case m.route != nil:
+			b.snapshot.Routes = append(b.snapshot.Routes, m.route)
+		}
+		b.snapshot.Problems = append(b.snapshot.Problems, m.problems...)
+	}
 }
 
-// spec is an object as its owner wrote it.
-type spec interface{ gaps() []gap }
+// first reports whether an object is the first that claims its name; to others it reports a conflict.
+func (b *builder) first(c claim, kind string, at document.Position) bool {
+	earlier, ok := b.claimed[c]
+	if !ok {
+		b.claimed[c] = at
+		return true
+	}
+	b.snapshot.Problems = append(b.snapshot.Problems, model.Problem{
+		Object: model.Object{Kind: kind, Ref: model.Ref{
+			Name: model.Name{Name: c.name}, Source: b.source, Lane: laneOf(c.section),
+		}},
+		Field: c.section + "." + c.name, Code: model.Conflict, At: at.String(),
+		Message: fmt.Sprintf("the name is already used in %s; this one is ignored, rename it", earlier),
+	})
+	return false
+}
 
-func addServices[T spec](b *builder, section string, entries []entry[T], build func(*object, *T) *model.Service) {
+// addTransports reads http.serversTransports. They are no objects of the model: services have them.
+func (b *builder) addTransports(entries []entry[serversTransport]) {
+	const section = "http.serversTransports"
 	for i := range entries {
-		if o := begin(b, model.KindService, section, &entries[i]); o != nil {
-			if s := build(o, &entries[i].spec); !o.faulty() {
-				b.snapshot.Services = append(b.snapshot.Services, s)
-			}
-			o.conclude("the service is not served")
+		e := &entries[i]
+		if !b.first(claim{section, e.name}, model.KindTransport, e.at) {
+			continue
 		}
+		o := begin(b.source, &b.around, model.KindTransport, section, e)
+		if t := o.transport(&e.spec); o.faulty() {
+			b.around.transports[e.name] = nil
+		} else {
+			b.around.transports[e.name] = t
+		}
+		b.conclude(o)
 	}
 }
 
-func addMiddlewares[T spec](
-	b *builder, section string, entries []entry[T], without string, build func(*object, *T) *model.Middleware,
-) {
-	for i := range entries {
-		if o := begin(b, model.KindMiddleware, section, &entries[i]); o != nil {
-			if m := build(o, &entries[i].spec); !o.faulty() {
-				b.snapshot.Middlewares = append(b.snapshot.Middlewares, m)
-			}
-			o.conclude("the middleware is left out, and " + without)
-		}
-	}
-}
-
-// addRoutes makes routes; one that build does not understand is left out: nobody knows which requests are its own.
-func addRoutes[T spec](
-	b *builder, section string, entries []entry[T], broken string, build func(*object, *T) (*model.Route, bool),
-) {
-	for i := range entries {
-		if o := begin(b, model.KindRoute, section, &entries[i]); o != nil {
-			if r, ok := build(o, &entries[i].spec); ok {
-				b.snapshot.Routes = append(b.snapshot.Routes, r)
-				o.conclude(broken)
-			} else {
-				o.conclude("the route is not served")
-			}
-		}
-	}
-}
-
-func (b *builder) addTransports(d *Document) {
-	for i := range d.transports {
-		e := &d.transports[i]
-		if o := begin(b, model.KindTransport, "http.serversTransports", e); o != nil {
-			if t := o.transport(&e.spec); o.faulty() {
-				b.transports[e.name] = nil
-			} else {
-				b.transports[e.name] = t
-			}
-			o.conclude("services that use it are not served")
-		}
-	}
-}
-
-// laneOf returns the lane that a section such as "tcp.routers" is about.
-func laneOf(section string) model.Lane {
-	switch lane, _, _ := strings.Cut(section, "."); lane {
-	case "tcp":
-		return model.LaneTCP
-	case "udp":
-		return model.LaneUDP
-	}
-	return model.LaneHTTP
+// conclude reports what is wrong with a transport.
+func (b *builder) conclude(o *object) {
+	o.conclude("services that use it are not served")
+	b.snapshot.Problems = append(b.snapshot.Problems, o.problems...)
 }
 
 // problem reports what belongs to no object.
@@ -159,26 +142,4 @@ func code(m document.Mistake) model.Code {
 		return model.UnknownField
 	}
 	return model.InvalidField
-}
-
-// begin starts an object of the snapshot and reports the mistakes that were found when it was decoded. Nil: there is
-// another object of that name already.
-func begin[T spec](b *builder, kind, section string, e *entry[T]) *object {
-	o := &object{
-		builder: b, kind: kind, path: section + "." + e.name, node: e.node, at: e.at,
-		ref: model.Ref{Name: model.Name{Name: e.name}, Source: b.source, Lane: laneOf(section)},
-	}
-	key := objectKey{o.ref.Lane, kind, e.name}
-	if first, ok := b.seen[key]; ok {
-		message := fmt.Sprintf("the name is already used in %s; this one is ignored, rename it", first)
-		o.report(model.Conflict, "", e.at, message)
-		return nil
-	}
-	b.seen[key] = e.at
-	if err := checkName(e.name); err != nil {
-		o.misnamed = true
-		o.fault(model.InvalidField, "", e.at, err.Error())
-	}
-	o.mistakes(e.mistakes, e.spec.gaps())
-	return o
 }

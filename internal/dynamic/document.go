@@ -4,10 +4,12 @@ import (
 	"slices"
 
 	"github.com/fairlead/fairlead/internal/document"
+	"github.com/fairlead/fairlead/internal/model"
 )
 
-// Document is one file, parsed and decoded. It is immutable and may be built from again and again.
+// Document is one file of a source, parsed and decoded. It is immutable and may be built from again and again.
 type Document struct {
+	source      model.Source
 	file        string
 	routers     []entry[router]
 	services    []entry[service]
@@ -15,6 +17,7 @@ type Document struct {
 	transports  []entry[serversTransport]
 	tcp         tcpDocument
 	udp         udpDocument
+	parts       []part             // what these add to a snapshot
 	mistakes    []document.Mistake // outside those
 	unsupported []unsupported
 }
@@ -49,16 +52,16 @@ type httpSpec struct {
 	Models            *document.Node `doc:"models"`
 }
 
-// Decode reads one file; the extension of its name says the format. The error, if there is one, is a
+// Decode reads one file of a source; the extension of its name says the format. The error, if there is one, is a
 // *document.SyntaxError. All other mistakes become problems in Build.
-func Decode(file string, data []byte) (*Document, error) {
+func Decode(source model.Source, file string, data []byte) (*Document, error) {
 	root, err := document.Parse(file, data)
 	if err != nil {
 		return nil, err
 	}
 	var spec fileSpec
-	d := &Document{file: file, mistakes: document.Decode(root, &spec)}
-	d.routers = section(d, "http.routers", spec.HTTP.Routers, decodeRouter)
+	d := &Document{source: source, file: file, mistakes: document.Decode(root, &spec)}
+	d.routers = section(d, "http.routers", spec.HTTP.Routers, decodeSpec[router])
 	d.services = section(d, "http.services", spec.HTTP.Services, decodeService)
 	d.middlewares = section(d, "http.middlewares", spec.HTTP.Middlewares, decodeMiddleware)
 	d.transports = section(d, "http.serversTransports", spec.HTTP.ServersTransports, decodeTransport)
@@ -66,6 +69,7 @@ func Decode(file string, data []byte) (*Document, error) {
 	d.tcp = decodeTCP(d, &spec.TCP)
 	d.udp = decodeUDP(d, &spec.UDP)
 	d.refuse("tls", spec.TLS, 2)
+	d.addParts()
 	return d, nil
 }
 

@@ -32,24 +32,28 @@ func (d *Document) find(wanted model.Object) *object {
 		return nil
 	}
 	name := wanted.Name.Name
-	switch (objectKey{wanted.Lane, wanted.Kind, ""}) {
-	case objectKey{model.LaneHTTP, model.KindRoute, ""}:
+	type section struct {
+		lane model.Lane
+		kind string
+	}
+	switch (section{wanted.Lane, wanted.Kind}) {
+	case section{model.LaneHTTP, model.KindRoute}:
 		return named(d.routers, name)
-	case objectKey{model.LaneHTTP, model.KindService, ""}:
+	case section{model.LaneHTTP, model.KindService}:
 		return named(d.services, name)
-	case objectKey{model.LaneHTTP, model.KindMiddleware, ""}:
+	case section{model.LaneHTTP, model.KindMiddleware}:
 		return named(d.middlewares, name)
-	case objectKey{model.LaneTCP, model.KindRoute, ""}:
+	case section{model.LaneTCP, model.KindRoute}:
 		return named(d.tcp.routers, name)
-	case objectKey{model.LaneTCP, model.KindService, ""}:
+	case section{model.LaneTCP, model.KindService}:
 		return named(d.tcp.services, name)
-	case objectKey{model.LaneTCP, model.KindMiddleware, ""}:
+	case section{model.LaneTCP, model.KindMiddleware}:
 		return named(d.tcp.middlewares, name)
-	case objectKey{model.LaneUDP, model.KindRoute, ""}:
+	case section{model.LaneUDP, model.KindRoute}:
 		return named(d.udp.routers, name)
-	case objectKey{model.LaneUDP, model.KindService, ""}:
+	case section{model.LaneUDP, model.KindService}:
 		return named(d.udp.services, name)
-	case objectKey{model.LaneHTTP, model.KindTransport, ""}:
+	case section{model.LaneHTTP, model.KindTransport}:
 		return named(d.transports, name)
 	}
 	return nil

@@ -13,12 +13,16 @@ import (
 
 // object is one object of the snapshot while it is built, and the way to report what is wrong with it.
 type object struct {
-	builder *builder
-	kind    string
-	path    string // as the owner writes it: "http.routers.shop"
-	ref     model.Ref
-	node    *document.Node
-	at      document.Position // of its name
+	kind string
+	path string // as the owner writes it: "http.routers.shop"
+	ref  model.Ref
+	node *document.Node
+	at   document.Position // of its name
+
+	around *surroundings
+	looked bool // at them
+
+	problems []model.Problem
 
 	misnamed bool     // nothing can refer to it by its name
 	faults   []int    // of the problems, those for which it is not served as it is written
@@ -44,16 +48,22 @@ func (o *object) report(code model.Code, field string, at document.Position, mes
 	if field != "" {
 		path += "." + field
 	}
-	o.builder.snapshot.Problems = append(o.builder.snapshot.Problems, model.Problem{
+	o.problems = append(o.problems, model.Problem{
 		Object: model.Object{Kind: o.kind, Ref: o.ref}, Field: path, Code: code, Message: message, At: at.String(),
 	})
 }
 
 // fault reports a problem for which the object cannot be served as it is written.
 func (o *object) fault(code model.Code, field string, at document.Position, message string) {
-	o.faults = append(o.faults, len(o.builder.snapshot.Problems))
+	o.faults = append(o.faults, len(o.problems))
 	o.blamed = append(o.blamed, strings.ToLower(field))
 	o.report(code, field, at, message)
+}
+
+// look returns what is around. Who has looked is made anew for each snapshot.
+func (o *object) look() *surroundings {
+	o.looked = true
+	return o.around
 }
 
 func (o *object) faulty() bool { return len(o.faults) > 0 }
@@ -61,7 +71,7 @@ func (o *object) faulty() bool { return len(o.faults) > 0 }
 // conclude adds to the messages of the faults what becomes of the object.
 func (o *object) conclude(effect string) {
 	for _, i := range o.faults {
-		o.builder.snapshot.Problems[i].Message += "; " + effect
+		o.problems[i].Message += "; " + effect
 	}
 }
 
@@ -189,7 +199,7 @@ func (p place) ref(s string) model.Ref {
 		p.invalid(`%q is no reference; write "name@source"`, s)
 		return model.Ref{}
 	case !ok:
-		r.Source = p.object.builder.source
+		r.Source = p.object.ref.Source
 	}
 	r.Lane = p.object.ref.Lane
 	return r

@@ -20,9 +20,6 @@ type router struct {
 	TLS         *document.Node `doc:"tls"` // empty is not the same as absent
 	Timeouts    timeouts       `doc:"timeouts"`
 	Export      *document.Node `doc:"export"`
-
-	match model.Match // what the rule says, read once: a file is built from at every change of its neighbours
-	err   error       // or why it says nothing
 }
 
 type timeouts struct {
@@ -35,16 +32,6 @@ func (router) gaps() []gap {
 		{"parentRefs", left}, // the parent's rule and middlewares would not be applied; see match
 		{"observability", ignored},
 	}
-}
-
-func decodeRouter(n *document.Node) (r router, mistakes []document.Mistake) {
-	if n.Kind != document.Null {
-		mistakes = document.Decode(n, &r)
-	}
-	if r.Rule != "" {
-		r.match, r.err = ParseRule(r.Rule)
-	}
-	return r, mistakes
 }
 
 // route makes a route of a router; false: its rule cannot be read, so nobody knows which requests are its own. With
@@ -104,11 +91,12 @@ func (o *object) match(spec *router) (model.Match, bool) {
 		o.in("rule").invalid("say which requests the route is for, such as Host(`a.example`) or PathPrefix(`/`)")
 		return model.Match{}, false
 	}
-	if spec.err != nil {
-		o.fault(model.InvalidRule, "rule", o.in("rule").at(), spec.err.Error())
+	m, err := ParseRule(spec.Rule)
+	if err != nil {
+		o.fault(model.InvalidRule, "rule", o.in("rule").at(), err.Error())
 	}
 	// A child's requests are those of its rule that its parent's rule accepts, too.
-	return spec.match, spec.err == nil && !o.in("parentRefs").isBlamed()
+	return m, err == nil && !o.in("parentRefs").isBlamed()
 }
 
 // tls reports whether the route is for requests over TLS. As in Traefik a bare true stands for an empty map.

@@ -279,21 +279,21 @@ func BenchmarkBuild(b *testing.B) {
 		}
 	}
 	data := []byte(text.String())
-	doc, err := Decode("a.yaml", data)
+	doc, err := Decode("file/test", "a.yaml", data)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Run("decode", func(b *testing.B) {
 		b.SetBytes(int64(len(data)))
 		for b.Loop() {
-			if _, err := Decode("a.yaml", data); err != nil {
+			if _, err := Decode("file/test", "a.yaml", data); err != nil {
 				b.Fatal(err)
 			}
 		}
 	})
 	b.Run("build", func(b *testing.B) {
 		for b.Loop() {
-			if s := Build("file/x", []*Document{doc}); len(s.Routes) != n || len(s.Problems) > 0 {
+			if s := Build("file/test", []*Document{doc}); len(s.Routes) != n || len(s.Problems) > 0 {
 				b.Fatal(len(s.Routes), s.Problems)
 			}
 		}

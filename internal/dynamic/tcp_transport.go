@@ -34,16 +34,17 @@ func (tcpTransport) gaps() []gap {
 
 // addStreams reads tcp.serversTransports. They are no objects of the model: each service takes in what it needs of one.
 func (b *builder) addStreams(entries []entry[tcpTransport]) {
+	const section = "tcp.serversTransports"
 	for i := range entries {
 		e := &entries[i]
-		o := begin(b, model.KindTransport, "tcp.serversTransports", e)
-		if o == nil {
+		if !b.first(claim{section, e.name}, model.KindTransport, e.at) {
 			continue
 		}
+		o := begin(b.source, &b.around, model.KindTransport, section, e)
 		if s := o.stream(&e.spec); !o.faulty() {
-			b.streams[e.name] = s
+			b.around.streams[e.name] = s
 		}
-		o.conclude("services that use it are not served")
+		b.conclude(o)
 	}
 }
 
@@ -85,12 +86,12 @@ func (p place) fileName(text string) string {
 // streamOf finds what a service refers to.
 func (p place) streamOf(name string) model.Stream {
 	ref := p.ref(name)
-	source := p.object.builder.source
+	source := p.object.ref.Source
 	if ref.Source != source && string(ref.Source) != source.Kind() {
 		p.invalid("%s is of another source; define it in this one", name)
 		return model.Stream{}
 	}
-	s, ok := p.object.builder.streams[ref.Name.Name]
+	s, ok := p.object.look().streams[ref.Name.Name]
 	if !ok {
 		p.invalid("there is no tcp.serversTransports.%s that can be used", ref.Name.Name)
 	}

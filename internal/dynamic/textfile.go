@@ -10,7 +10,7 @@ func (p place) text(name string) string {
 	if name == "" {
 		return ""
 	}
-	read := p.object.builder.read
+	read := p.object.look().read
 	if read == nil {
 		p.invalid("this source cannot refer to files; give the content here")
 		return ""

@@ -147,7 +147,7 @@ func (s sample) snapshot(t *testing.T) model.Snapshot {
 		if err != nil {
 			t.Fatal(err)
 		}
-		doc, err := Decode("sample.json", data)
+		doc, err := Decode("file/main", "sample.json", data)
 		if err != nil {
 			t.Fatalf("%s: %v", data, err)
 		}

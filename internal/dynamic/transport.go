@@ -157,13 +157,13 @@ func (p place) transport(name string) *model.Transport {
 	if name == "" || name == "default@internal" {
 		return nil
 	}
-	ref, b := p.ref(name), p.object.builder
-	if ref.Source != b.source && string(ref.Source) != b.source.Kind() {
+	ref, source := p.ref(name), p.object.ref.Source
+	if ref.Source != source && string(ref.Source) != source.Kind() {
 		p.invalid("a transport must come from the same source as the service that uses it; define %q there, too",
 			ref.Name.Name)
 		return nil
 	}
-	t, known := b.transports[ref.Name.Name]
+	t, known := p.object.look().transports[ref.Name.Name]
 	switch {
 	case !known:
 		p.invalid("there is no http.serversTransports.%s", ref.Name.Name)

@@ -48,7 +48,7 @@ http:
 
 func buildTransport(t *testing.T, spec string, options ...Option) model.Snapshot {
 	t.Helper()
-	d, err := Decode("a.yaml", []byte(usesTransport+spec))
+	d, err := Decode("file/test", "a.yaml", []byte(usesTransport+spec))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,8 +138,8 @@ func TestMistakenTransports(t *testing.T) {
 	for name, want := range map[string]string{
 		"u": "there is no", "t@docker": "the same source", "t@file": "", "t@file/test": "", "default@internal": "",
 	} {
-		d, err := Decode("a.yaml", []byte(strings.Replace(usesTransport, "serversTransport: t", "serversTransport: "+
-			`"`+name+`"`, 1)+"      {}\n"))
+		d, err := Decode("file/test", "a.yaml", []byte(strings.Replace(usesTransport, "serversTransport: t",
+			`serversTransport: "`+name+`"`, 1)+"      {}\n"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -33,7 +33,10 @@ func (n Name) IsZero() bool { return n == Name{} }
 
 // Compare orders names by namespace, then name.
 func (n Name) Compare(o Name) int {
-	return cmp.Or(cmp.Compare(n.Namespace, o.Namespace), cmp.Compare(n.Name, o.Name))
+	if c := strings.Compare(n.Namespace, o.Namespace); c != 0 {
+		return c
+	}
+	return strings.Compare(n.Name, o.Name)
 }
 
 // Source says which provider instance an object came from: "kind/instance", for example "docker/host-a" or
@@ -89,5 +92,8 @@ func (r Ref) String() string {
 
 // Compare orders references by name, then source, then lane.
 func (r Ref) Compare(o Ref) int {
-	return cmp.Or(r.Name.Compare(o.Name), cmp.Compare(r.Source, o.Source), cmp.Compare(r.Lane, o.Lane))
+	if c := r.Name.Compare(o.Name); c != 0 { // mostly: lists of all objects are sorted by it
+		return c
+	}
+	return cmp.Or(cmp.Compare(r.Source, o.Source), cmp.Compare(r.Lane, o.Lane))
 }

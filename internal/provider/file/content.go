@@ -68,7 +68,7 @@ func (p *Provider) load(path string, last *content, all bool) *content {
 		next.bad = last.bad
 		return next
 	}
-	doc, err := dynamic.Decode(p.short(path), data)
+	doc, err := dynamic.Decode(p.config.Source, p.short(path), data)
 	if err != nil {
 		at, message := place(p.short(path), err)
 		next.bad = p.problem(at, message, next.good != nil)
