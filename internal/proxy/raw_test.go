@@ -26,6 +26,16 @@ type depths struct {
 	service *scripted
 	raw     *watched
 	ways    map[string]string // address by depth
+	server  *wire.Server      // of the raw depth
+}
+
+// served returns how many requests the raw depth served, once it is done with all of them. Nothing can be sent after.
+func (d *depths) served(tb testing.TB) int {
+	tb.Helper()
+	if err := d.server.Shutdown(tb.Context()); err != nil {
+		tb.Fatal(err)
+	}
+	return d.raw.served
 }
 
 // watched counts what the raw depth served.
@@ -60,23 +70,23 @@ func newDepths(tb testing.TB, e EntryPoint, change func(*model.Snapshot)) *depth
 	p.Apply(s, true)
 	tb.Cleanup(p.builder.closeIdle)
 	d.raw = &watched{clientHandler: p.clients(e).(*clientHandler)}
-	d.ways["raw"] = listen(tb, d.raw, true)
-	d.ways["general"] = listen(tb, http.HandlerFunc(d.raw.ServeHTTP), true)
+	d.ways["raw"], d.server = listen(tb, d.raw, true)
+	d.ways["general"], _ = listen(tb, http.HandlerFunc(d.raw.ServeHTTP), true)
 	return d
 }
 
 // listen serves on an address of its own until the test ends. poison spoils whatever a handler keeps.
-func listen(tb testing.TB, h http.Handler, poison bool) string {
+func listen(tb testing.TB, h http.Handler, poison bool) (addr string, s *wire.Server) {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s := &wire.Server{Handler: h, Poison: poison, Log: slog.New(slog.NewTextHandler(tb.Output(), nil))}
+	s = &wire.Server{Handler: h, Poison: poison, Log: slog.New(slog.NewTextHandler(tb.Output(), nil))}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = s.Serve(l) })
 	tb.Cleanup(func() { _ = s.Close(); serving.Wait() })
-	return l.Addr().String()
+	return l.Addr().String(), s
 }
 
 // both sends the request through both depths, and returns what the service and the client saw.
@@ -254,7 +264,7 @@ func TestDepths(t *testing.T) {
 			if raw != general {
 				t.Errorf("raw:\n%.900q\n%.900q\ngeneral:\n%.900q\n%.900q", raw[0], raw[1], general[0], general[1])
 			}
-			if served := d.raw.served > 0; served != c.raw {
+			if served := d.served(t) > 0; served != c.raw {
 				t.Errorf("at the raw depth: %v, want %v", served, c.raw)
 			}
 			if raw[1] == "" {
@@ -285,8 +295,8 @@ func TestRawDepthIsNotForAll(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			d := newDepths(t, c.entry, c.change)
 			raw, general := d.both(t, "GET / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nX-Forwarded-For: 1.2.3.4\r\n\r\n", plainAnswer)
-			if raw != general || d.raw.served > 0 {
-				t.Errorf("raw: %q, general: %q, served raw: %d", raw, general, d.raw.served)
+			if served := d.served(t); raw != general || served > 0 {
+				t.Errorf("raw: %q, general: %q, served raw: %d", raw, general, served)
 			}
 		})
 	}

@@ -69,7 +69,8 @@ func benchmarkRelay(b *testing.B, raw bool, size int, observers []Observer) {
 	if !raw {
 		handler = http.HandlerFunc(handler.ServeHTTP)
 	}
-	conn, err := net.Dial("tcp", listen(b, handler, false))
+	addr, _ := listen(b, handler, false)
+	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		b.Fatal(err)
 	}

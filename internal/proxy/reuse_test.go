@@ -48,7 +48,7 @@ func TestExchangesAreUsedAgain(t *testing.T) {
 			}
 			client := &http.Client{Transport: new(http.Transport)}
 			defer client.CloseIdleConnections()
-			addr := listen(t, h, false)
+			addr, _ := listen(t, h, false)
 			for range requests {
 				answer, err := client.Get("http://" + addr)
 				if err != nil {

@@ -54,10 +54,14 @@ type tunnels struct {
 	mu     sync.Mutex
 	open   map[io.Closer]struct{}
 	closed bool
-	all    sync.WaitGroup
+	ended  sync.Cond // one of them; of mu
 }
 
-func newTunnels() *tunnels { return &tunnels{open: make(map[io.Closer]struct{})} }
+func newTunnels() *tunnels {
+	t := &tunnels{open: make(map[io.Closer]struct{})}
+	t.ended.L = &t.mu
+	return t
+}
 
 func (t *tunnels) add(client io.Closer) bool {
 	t.mu.Lock()
@@ -66,7 +70,6 @@ func (t *tunnels) add(client io.Closer) bool {
 		return false
 	}
 	t.open[client] = struct{}{}
-	t.all.Add(1)
 	return true
 }
 
@@ -74,13 +77,13 @@ func (t *tunnels) remove(client io.Closer) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	delete(t.open, client)
-	t.all.Done()
+	t.ended.Broadcast()
 }
 
 // drain waits for the tunnels to end by themselves until ctx is done, then cuts them.
 func (t *tunnels) drain(ctx context.Context) {
 	ended := make(chan struct{})
-	go func() { t.all.Wait(); close(ended) }()
+	go func() { t.wait(); close(ended) }()
 	select {
 	case <-ended:
 		return
@@ -88,6 +91,15 @@ func (t *tunnels) drain(ctx context.Context) {
 	}
 	t.cut()
 	<-ended
+}
+
+// wait returns when none is open. Not a sync.WaitGroup: some may still begin.
+func (t *tunnels) wait() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for len(t.open) > 0 {
+		t.ended.Wait()
+	}
 }
 
 // cut ends all of them.
