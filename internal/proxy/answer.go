@@ -54,11 +54,13 @@ func (c *copier) send(d *delivery, from *wire.Answer, fromGateway bool) error {
 	if _, typed := h["Content-Type"]; !typed {
 		h["Content-Type"] = nil // the engine does not guess what the service did not say
 	}
-	for _, name := range slices.Sorted(maps.Keys(announced)) {
-		h.Add("Trailer", name)
-	}
-	if len(announced) > 0 && (d.r == nil || d.r.ProtoMajor == 1) {
-		h.Del("Content-Length") // in HTTP/1.1 only chunks have a trailer (RFC 9112 §7.1.2)
+	if len(announced) > 0 {
+		for _, name := range slices.Sorted(maps.Keys(announced)) {
+			h.Add("Trailer", name)
+		}
+		if d.r == nil || d.r.ProtoMajor == 1 {
+			h.Del("Content-Length") // in HTTP/1.1 only chunks have a trailer (RFC 9112 §7.1.2)
+		}
 	}
 	w.WriteHeader(answer.StatusCode)
 	if err := c.body(d.ctx, w, answer.Body, d.x.ended); err != nil {

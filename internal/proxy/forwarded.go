@@ -115,18 +115,23 @@ func (x *exchange) signRequest(set []wire.Field, h http.Header, major, minor int
 
 // setForwarded tells the service who sent the request, and what for.
 func setForwarded(r *http.Request, client netip.Addr) {
-	h := r.Header
+	h, values := r.Header, make([]string, 0, 4) // one array for all
+	set := func(key, value string) {
+		n := len(values)
+		values = append(values, value)
+		h[key] = values[n : n+1 : n+1]
+	}
 	if client.IsValid() {
-		h["X-Real-Ip"] = []string{addrText(r.RemoteAddr, client)}
+		set("X-Real-Ip", addrText(r.RemoteAddr, client))
 	}
 	if len(h["X-Forwarded-Proto"]) == 0 {
-		h["X-Forwarded-Proto"] = []string{scheme(r.TLS)}
+		set("X-Forwarded-Proto", scheme(r.TLS))
 	}
 	if len(h["X-Forwarded-Host"]) == 0 {
-		h["X-Forwarded-Host"] = []string{r.Host}
+		set("X-Forwarded-Host", r.Host)
 	}
 	if len(h["X-Forwarded-Port"]) == 0 {
-		h["X-Forwarded-Port"] = []string{port(r.Host, r.TLS)}
+		set("X-Forwarded-Port", port(r.Host, r.TLS))
 	}
 }
 
