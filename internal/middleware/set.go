@@ -160,17 +160,16 @@ func (s *Set) Build(m *model.Middleware, use Use) (Func, error) {
 // Keep says which middlewares and routes the generation now serving has. Call it after each change of generation. The
 // state of the others is dropped by the first call that comes 10 minutes or more after the one that missed them.
 func (s *Set) Keep(middlewares, routes iter.Seq[model.Ref]) {
-	used := map[model.Ref]bool{{}: true}
-	for ref := range middlewares {
-		used[ref] = true
-	}
-	routed := map[model.Ref]bool{{}: true}
-	for ref := range routes {
-		routed[ref] = true
-	}
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	// By what states belong to: they are few beside all objects.
+	used, routed := make(map[model.Ref]bool), make(map[model.Ref]bool)
+	for at := range s.states {
+		used[at.middleware], routed[at.route] = at.middleware == (model.Ref{}), at.route == (model.Ref{})
+	}
+	mark(used, middlewares)
+	mark(routed, routes)
 	for at, k := range s.states {
 		switch {
 		case used[at.middleware] && routed[at.route]:
@@ -181,6 +180,15 @@ func (s *Set) Keep(middlewares, routes iter.Seq[model.Ref]) {
 			delete(s.states, at)
 			k.close()
 			s.log.Debug("forgot the state of a middleware that is gone", "middleware", at.middleware.String())
+		}
+	}
+}
+
+// mark sets those of the references that are there.
+func mark(of map[model.Ref]bool, there iter.Seq[model.Ref]) {
+	for ref := range there {
+		if _, ok := of[ref]; ok {
+			of[ref] = true
 		}
 	}
 }
