@@ -12,6 +12,7 @@ import (
 type Line struct {
 	EntryPoint, Method, Path, Proto, Reason string
 	Status                                  int
+	DurationMs                              float64
 }
 
 // AwaitLine waits until the access log has a line that is as wanted: lines are written a moment after the answer.
