@@ -9,6 +9,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os/exec"
+	"slices"
 	"testing"
 	"time"
 
@@ -37,7 +38,7 @@ func TestBrowser(t *testing.T) {
 			service, url := serve(t)
 			fairlead := instance.Start(t, "", map[string]string{"SERVICE": url})
 			origin := fmt.Sprintf("localhost:%d", fairlead.Port(t, c.entryPoint))
-			flags := append(c.flags, "--ignore-certificate-errors-spki-list="+fairlead.KeyHash(t))
+			flags := slices.Concat(c.flags, []string{"--ignore-certificate-errors-spki-list=" + fairlead.KeyHash(t)})
 			scheme := "http"
 			if c.entryPoint == "secure" {
 				scheme = "https"

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os/exec"
 	"regexp"
+	"slices"
 	"testing"
 	"time"
 
@@ -40,7 +41,7 @@ func TestSlowHTTP(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			// 200 clients, 100 new ones a second, one minute at most, and one that behaves and waits 5 s at most.
-			args := append(attack, "-c", "200", "-r", "100", "-l", "60", "-p", "5", "-u", url)
+			args := slices.Concat(attack, []string{"-c", "200", "-r", "100", "-l", "60", "-p", "5", "-u", url})
 			out, err := exec.CommandContext(ctx, slowhttptest, args...).CombinedOutput()
 			plain := regexp.MustCompile(`\x1b\[[0-9;]*[A-Za-z]`).ReplaceAllString(string(out), "")
 			if err != nil {
