@@ -80,6 +80,7 @@ func (f *forwarder) deliver(d *delivery, body io.ReadCloser, length int64) {
 			x.refuseBody(err)
 			return
 		}
+		defer d.body.done()
 		d.duplex()
 	}
 	for {
@@ -100,11 +101,7 @@ func (f *forwarder) deliver(d *delivery, body io.ReadCloser, length int64) {
 // duplex lets the service answer before it has read a body that streams: what it still wants to read must then stay
 // readable.
 func (d *delivery) duplex() {
-	if !d.body.streams() {
-		return
-	}
-	d.x.kept = true // whoever sends the body may wake the engine a little late
-	if d.r != nil && d.r.ProtoMajor != 1 {
+	if !d.body.streams() || d.r != nil && d.r.ProtoMajor != 1 {
 		return
 	}
 	if err := http.NewResponseController(d.w).EnableFullDuplex(); err != nil {

@@ -20,10 +20,12 @@ type replay struct {
 	size int64  // of body; -1: unknown
 	kept []byte // the whole of body; nil: not kept
 
-	// wake ends a Read of body that waits for the client, and with it the use of body.
-	wake func()
+	// wake ends a Read of body that waits for the client, and with it the use of body. An engine for which it fails does
+	// not wait either.
+	wake func() error
 
 	mu    sync.Mutex
+	rests sync.Cond // no Read of body is under way; of mu
 	given *once // to the attempt under way
 	begun bool  // a part of body has been read
 	err   error // what reading body ended with, unless that was its end
@@ -37,9 +39,10 @@ var (
 // newReplay keeps the body of a request if it has at most so many bytes. Larger ones, those of unknown length, and
 // those that the service is to be asked about first (Expect) stream, once.
 func newReplay(w http.ResponseWriter, body io.ReadCloser, length, most int64, expects bool) (*replay, error) {
-	p := &replay{body: body, size: length, wake: func() {
-		_ = http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0)) // an engine that has none does not wait either
+	p := &replay{body: body, size: length, wake: func() error {
+		return http.NewResponseController(w).SetReadDeadline(time.Unix(1, 0))
 	}}
+	p.rests.L = &p.mu
 	if length < 0 || length > most || expects {
 		return p, nil
 	}
@@ -75,6 +78,20 @@ func (p *replay) again() bool {
 	defer p.mu.Unlock()
 	p.given.over = true
 	return !p.begun
+}
+
+// done ends the use of the client's body and of its engine, which are used again once the handler has returned. Who
+// sends the body may be about to read or to close it even then.
+func (p *replay) done() {
+	if p == nil || p.given == nil {
+		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.given.over = true
+	for p.given.reading && p.wake() == nil {
+		p.rests.Wait()
+	}
 }
 
 // broken returns why the client's body could not be read: then the client is to blame for what became of the attempt.
@@ -116,6 +133,7 @@ func (o *once) Read(b []byte) (int, error) {
 	o.of.mu.Lock()
 	defer o.of.mu.Unlock()
 	o.reading = false
+	o.of.rests.Broadcast()
 	if err != nil && err != io.EOF && !o.over {
 		o.of.err = err
 	}
@@ -129,7 +147,7 @@ func (o *once) Close() error {
 	defer o.of.mu.Unlock()
 	o.over = true
 	if o.reading {
-		o.of.wake()
+		_ = o.of.wake()
 	}
 	return nil
 }

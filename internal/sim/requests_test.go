@@ -42,7 +42,8 @@ func requestText(q *route.Request) string {
 func answers(t *route.Table, requests []*route.Request) []*model.Route {
 	out := make([]*model.Route, len(requests))
 	for i, q := range requests {
-		if rule, ok := t.Match(q); ok {
+		own := *q // Match notes in it what it asked for
+		if rule, ok := t.Match(&own); ok {
 			out[i] = rule.Route
 		}
 	}
