@@ -26,9 +26,9 @@ type replay struct {
 
 	mu    sync.Mutex
 	rests sync.Cond // no Read of body is under way; of mu
-	given *once // to the attempt under way
-	begun bool  // a part of body has been read
-	err   error // what reading body ended with, unless that was its end
+	given *once     // to the attempt under way
+	begun bool      // a part of body has been read
+	err   error     // what reading body ended with, unless that was its end
 }
 
 var (
