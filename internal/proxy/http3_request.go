@@ -125,6 +125,9 @@ func (a *http3Answer) goOn() {
 func (a *http3Answer) WriteHeader(status int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if status == http.StatusContinue && a.begun {
+		return // reading the body, which a service asked for just now, was faster
+	}
 	a.begun = a.begun || status >= 200 || status == http.StatusContinue
 	a.patient()
 	a.ResponseWriter.WriteHeader(status)
