@@ -64,7 +64,7 @@ func benchmarkRelay(b *testing.B, raw bool, size int, observers []Observer) {
 		b.Fatal(err)
 	}
 	p.Apply(to(answers(b, answer)), true)
-	defer p.builder.dialer.closeIdle()
+	defer p.builder.closeIdle()
 	handler := p.clients(e)
 	if !raw {
 		handler = http.HandlerFunc(handler.ServeHTTP)
