@@ -124,8 +124,15 @@ func (a *Answer) settleOther(most int64) error {
 		r.Body = http.NoBody
 		return err
 	}
-	if r.ContentLength <= 0 || r.ContentLength > most || r.Body == http.NoBody {
+	switch {
+	case r.ContentLength < 0, r.ContentLength > most, r.Body == http.NoBody,
+		r.StatusCode == http.StatusSwitchingProtocols:
 		return nil
+	case r.ContentLength == 0: // then a gRPC status in the head ends the stream for the client, too
+		_, err := io.Copy(io.Discard, r.Body) // a trailer may come
+		closed := r.Body.Close()
+		r.Body = http.NoBody
+		return errors.Join(err, closed)
 	}
 	whole := make([]byte, r.ContentLength)
 	_, err := io.ReadFull(r.Body, whole)
