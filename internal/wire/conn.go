@@ -331,7 +331,7 @@ func (c *conn) refuse(err error) {
 	text := http.StatusText(refused.Status) + ": " + refused.Reason + "\n"
 	writeStatusLine(&c.out, 1, refused.Status)
 	for _, part := range []string{
-		"Date: ", c.server.dateText(now), "\r\nContent-Length: ", strconv.Itoa(len(text)),
+		"Date: ", c.server.clock.Date(now), "\r\nContent-Length: ", strconv.Itoa(len(text)),
 		"\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n", text,
 	} {
 		_, _ = c.out.WriteString(part)

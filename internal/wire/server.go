@@ -51,7 +51,7 @@ type Server struct {
 	buffers   buffers
 	exchanges sync.Pool // of *Exchange
 	watcher   watcher
-	date      atomic.Pointer[date]
+	clock     Clock
 	closing   atomic.Bool
 
 	mu        sync.Mutex
@@ -236,19 +236,4 @@ func (s *Server) debug(text string, args ...any) {
 	if s.Log != nil {
 		s.Log.Debug(text, args...)
 	}
-}
-
-// date is the value of Date for one second.
-type date struct {
-	second int64
-	text   string
-}
-
-func (s *Server) dateText(now time.Time) string {
-	d := s.date.Load()
-	if d == nil || d.second != now.Unix() {
-		d = &date{now.Unix(), now.UTC().Format(http.TimeFormat)}
-		s.date.Store(d)
-	}
-	return d.text
 }

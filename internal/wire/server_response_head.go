@@ -90,7 +90,7 @@ func (w *response) commit(p []byte) {
 		connection = ""
 	}
 	if !w.dated {
-		w.writeField("Date", w.exchange.conn.server.dateText(time.Now()))
+		w.writeField("Date", w.exchange.conn.server.clock.Date(time.Now()))
 	}
 	if measured {
 		w.writeLength()

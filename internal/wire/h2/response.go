@@ -313,7 +313,7 @@ func (w *response) complete(p []byte) {
 		w.add("content-length", strconv.Itoa(len(p)))
 	}
 	if !w.dated {
-		w.add("date", w.stream.conn.server.dateText(time.Now()))
+		w.add("date", w.stream.conn.server.clock.Date(time.Now()))
 	}
 }
 

@@ -7,8 +7,9 @@ import (
 	"net"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 // Server serves HTTP/2 on the connections that it is handed. Its fields are not changed after ServeConn was called. A
@@ -45,7 +46,7 @@ type Server struct {
 	chunks   sync.Pool   // of *chunk
 	outputs  sync.Pool   // of *[]byte
 	workers  workers
-	date     atomic.Pointer[date]
+	clock    wire.Clock
 
 	mu      sync.Mutex
 	closing bool
@@ -191,19 +192,4 @@ func (s *Server) debug(text string, args ...any) {
 	if s.Log != nil {
 		s.Log.Debug(text, args...)
 	}
-}
-
-// date is the value of Date for one second.
-type date struct {
-	second int64
-	text   string
-}
-
-func (s *Server) dateText(now time.Time) string {
-	d := s.date.Load()
-	if d == nil || d.second != now.Unix() {
-		d = &date{now.Unix(), now.UTC().Format(http.TimeFormat)}
-		s.date.Store(d)
-	}
-	return d.text
 }
