@@ -241,7 +241,7 @@ func (h *head) announced() (http.Header, error) {
 			if name = trim(name); name == "" {
 				continue
 			}
-			if !isTokenString(name) || isFraming(name) {
+			if !isTokenString(name) || !MayTrail(http.CanonicalHeaderKey(name)) {
 				return nil, malformed("RFC 9110 §6.6.2", "Trailer names what cannot be in a trailer")
 			}
 			if names == nil {

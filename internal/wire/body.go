@@ -235,8 +235,7 @@ func hexDigit(c byte) (uint64, bool) {
 	return 0, false
 }
 
-// readTrailer reads the trailer section. What says where a message ends or for whom it is may not stand there
-// (RFC 9110 §6.5.1): someone may merge it into the head.
+// readTrailer reads the trailer section.
 func (b *bodyReader) readTrailer() error {
 	size := 0
 	for fields := 0; ; fields++ {
@@ -257,8 +256,7 @@ func (b *bodyReader) readTrailer() error {
 		if err != nil {
 			return err
 		}
-		switch f.key {
-		case "Connection", "Content-Length", "Host", "Trailer", "Transfer-Encoding":
+		if !MayTrail(f.key) {
 			return malformed("RFC 9110 §6.5.1", "a trailer field that belongs into the head")
 		}
 		if b.trailer == nil {

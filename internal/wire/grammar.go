@@ -15,7 +15,8 @@ func ParseLength(s string) (n int64, ok bool) { return parseLength(s) }
 // HasToken reports whether a comma-separated list has the token, without regard to the case of ASCII letters.
 func HasToken(list, token string) bool { return hasToken(list, token) }
 
-// MayTrail reports whether a field may stand in a trailer (RFC 9110 §6.5.1); key is as http.Header has it.
+// MayTrail reports whether a field may stand in a trailer (RFC 9110 §6.5.1); key is as http.Header has it. What says
+// where a message ends, for whom it is or what becomes of its connection may not: someone may merge it into the head.
 func MayTrail(key string) bool {
 	switch key {
 	case "", "Connection", "Content-Length", "Host", "Trailer", "Transfer-Encoding":

@@ -375,7 +375,7 @@ func (o *message) appendTrailer(trailer http.Header) error {
 	}
 	names := make([]string, 0, len(trailer))
 	for name := range trailer {
-		if !isTokenString(name) || isFraming(name) || equalFold(name, "Connection") {
+		if !isTokenString(name) || !MayTrail(http.CanonicalHeaderKey(name)) {
 			return fmt.Errorf("%q cannot be in a trailer", name)
 		}
 		names = append(names, name)

@@ -203,8 +203,7 @@ func (e *Exchange) declareTrailer() error {
 			if err != nil {
 				return err
 			}
-			switch f.key {
-			case "Connection", "Content-Length", "Host", "Trailer", "Transfer-Encoding":
+			if !MayTrail(f.key) {
 				return malformed("RFC 9110 §6.5.1", "a trailer field is announced that belongs into the head")
 			}
 			trailer[f.key] = nil

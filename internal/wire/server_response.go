@@ -139,7 +139,7 @@ func (w *response) notice() {
 	for _, list := range h["Trailer"] {
 		w.trailing = true
 		for name := range strings.SplitSeq(list, ",") {
-			if name = http.CanonicalHeaderKey(trim(name)); mayTrail(name) {
+			if name = http.CanonicalHeaderKey(trim(name)); MayTrail(name) {
 				w.trailers = append(w.trailers, name)
 			}
 		}
@@ -154,15 +154,6 @@ func first(values []string) string {
 		return ""
 	}
 	return values[0]
-}
-
-// mayTrail reports whether a field may stand in a trailer (RFC 9110 §6.5.1).
-func mayTrail(key string) bool {
-	switch key {
-	case "", "Content-Length", "Transfer-Encoding", "Trailer":
-		return false
-	}
-	return true
 }
 
 // keeps reports whether a field is sent as the handler set it. The rest of the head is commit's.

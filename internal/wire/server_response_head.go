@@ -174,7 +174,7 @@ func (w *response) trailer() http.Header {
 	}
 	trailer := make(http.Header)
 	for key, values := range w.header {
-		if name, found := strings.CutPrefix(key, http.TrailerPrefix); found && mayTrail(http.CanonicalHeaderKey(name)) {
+		if name, found := strings.CutPrefix(key, http.TrailerPrefix); found && MayTrail(http.CanonicalHeaderKey(name)) {
 			trailer[name] = values
 		}
 	}

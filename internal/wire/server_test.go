@@ -205,6 +205,25 @@ func TestNotModifiedSaysWhatWouldBe(t *testing.T) {
 	}
 }
 
+// What may not stand in a trailer (RFC 9110 §6.5.1) does not, whoever asks for it.
+func TestTrailersThatMayNotBe(t *testing.T) {
+	address := serve(t, &Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Trailer", "Connection, Host, content-length, Sum")
+		_ = http.NewResponseController(w).Flush()
+		for _, name := range []string{"Connection", "Host", "Content-Length", "Sum"} {
+			w.Header().Set(name, "declared")
+		}
+		for _, name := range []string{"connection", "host", "Transfer-Encoding", "trailer", "Late"} {
+			w.Header().Set(http.TrailerPrefix+name, "late")
+		}
+	})})
+	answer := talk(t, address, get("Connection: close\r\n"))
+	_, trailer, _ := strings.Cut(answer, "\r\n\r\n")
+	if want := "0\r\nLate: late\r\nSum: declared\r\n\r\n"; trailer != want {
+		t.Errorf("%q, want %q", trailer, want)
+	}
+}
+
 func TestLargeHead(t *testing.T) {
 	address := serve(t, &Server{Poison: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, len(r.Header.Get("Cookie")), len(r.Header))

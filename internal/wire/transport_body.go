@@ -118,7 +118,7 @@ func (s *sender) sendChunks(buffer []byte) error {
 // checkTrailer is for fields that came while the body was sent.
 func checkTrailer(trailer http.Header) error {
 	for name, values := range trailer {
-		if !isTokenString(name) || isFraming(name) {
+		if !isTokenString(name) || !MayTrail(http.CanonicalHeaderKey(name)) {
 			return fmt.Errorf("%q cannot be in a trailer", name)
 		}
 		for _, v := range values {

@@ -152,7 +152,7 @@ func (c *conn2) read(stream uint32) (received, error) {
 				interim, r = append(interim, r), received{}
 				continue
 			}
-			r.interim, r.whole = interim, f.StreamEnded()
+			r.interim, r.whole, r.bare = interim, f.StreamEnded(), f.StreamEnded() && r.trailers == nil
 		case *http2.DataFrame:
 			r.body += string(f.Data())
 			r.whole = f.StreamEnded()

@@ -37,6 +37,7 @@ type received struct {
 	interim  []received
 	head     string // HTTP/1.1: the head's bytes
 	whole    bool
+	bare     bool   // HTTP/2: the head ended the stream
 	wrong    string // what must not be on a wire
 }
 

@@ -2,7 +2,10 @@ package rfctest
 
 // rules9113 is what RFC 9113 asks of who takes requests over HTTP/2 and passes them on. A malformed request is a stream
 // error; an answer of 400 is as good (§8.1.1).
-func rules9113() []rule {
+func rules9113() []rule { return append(headRules9113(), streamRules9113()...) }
+
+// headRules9113: what a head may have.
+func headRules9113() []rule {
 	pseudo := []string{":method: GET", ":scheme: http", ":path: /", ":authority: a.example"}
 	malformed := func(section, must string, fields ...string) rule {
 		return rule{section: section, must: must, on: twos(), send: message{fields: fields}, status: "400", refused: true,
@@ -72,6 +75,12 @@ func rules9113() []rule {
 			send:   message{fields: []string{":method: CONNECT", ":authority: a.example:443"}},
 			status: "501", refused: true, reset: true,
 		},
+	}
+}
+
+// streamRules9113: how heads, content and trailers make a message.
+func streamRules9113() []rule {
+	return []rule{
 		{
 			section: "9113 §8.1.1", must: "content is not shorter than its length", on: twos(),
 			send: message{line: "POST /", fields: []string{"content-length: 9"}, body: "hello"}, status: "400",
@@ -86,6 +95,19 @@ func rules9113() []rule {
 			section: "9113 §8.1", must: "a trailer has no pseudo fields", on: twos(),
 			send: message{line: "POST /", body: "hello", trailers: []string{":path: /smuggled"}}, status: "400",
 			refused: true, reset: true,
+		},
+		{
+			section: "9113 §8.1", must: "an answer that ends with its head ends so for the client", on: twos(), to: twos(),
+			send:  message{line: "POST /", fields: []string{"te: trailers"}, body: "a"},
+			reply: message{line: "200", fields: []string{"content-type: application/grpc", "grpc-status: 12"}},
+			gets:  []string{"content-type: application/grpc", "grpc-status: 12"}, bare: true,
+		},
+		{
+			section: "9113 §8.1", must: "and one that ends with a trailer ends with a trailer", on: twos(), to: twos(),
+			send: message{line: "POST /", fields: []string{"te: trailers"}, body: "a"},
+			reply: message{line: "200", fields: []string{"content-type: application/grpc"},
+				trailers: []string{"grpc-status: 12"}},
+			lacks: "grpc-status",
 		},
 		{
 			section: "9113 §8.2.2", must: "no fields of a connection in answers", to: twos(),

@@ -26,6 +26,7 @@ type rule struct {
 	gets    []string // fields that it gets
 	lacks   string   // names that it does not get
 	interim []string // the statuses before
+	bare    bool     // HTTP/2: its head ends it
 	refused bool     // the service sees nothing, or only that it was cut
 	reset   bool     // HTTP/2: the stream or the connection may be reset instead
 }
@@ -127,6 +128,9 @@ func (r rule) checkAnswer(t *testing.T, got received) {
 	}
 	if r.status == "" && !sameFields(got.trailers, r.reply.trailers) {
 		t.Errorf("the client got the trailers %q", got.trailers)
+	}
+	if r.bare && !got.bare {
+		t.Error("the answer goes on after its head")
 	}
 	var interim []string
 	for _, i := range got.interim {
