@@ -91,8 +91,11 @@ func (b *http3Body) Read(p []byte) (int, error) {
 		b.answer.goOn()
 	}
 	n, err := b.body.Read(p)
-	if err == io.EOF {
+	switch {
+	case err == io.EOF:
 		maps.Copy(b.trailer, b.from.Trailer)
+	case err != nil: // there is more than the length says: then the last of it is not passed on, or it would be a request
+		n = 0
 	}
 	return n, err
 }

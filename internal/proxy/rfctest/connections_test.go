@@ -26,7 +26,7 @@ func TestServicesCannotAnswerAhead(t *testing.T) {
 		"an answer before the head": {"POST", evil + evil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, front := range sides() {
+			for _, front := range fronts() {
 				for _, to := range ones() {
 					s := l.services[to]
 					s.expect(message{raw: c.raw})
@@ -48,7 +48,7 @@ func TestServicesCannotAnswerAhead(t *testing.T) {
 func TestUnsolicitedAnswersAreNobodys(t *testing.T) {
 	l := newLab(t)
 	s := l.services[plain1]
-	for _, front := range sides() {
+	for _, front := range fronts() {
 		s.expect(message{body: "first"})
 		if got, err := l.send(t, front, plain1, message{line: "GET /"}); err != nil || got.body != "first" {
 			t.Fatalf("%v %v", got, err)
@@ -133,7 +133,7 @@ func TestCutAnswersAreSeenAsCut(t *testing.T) {
 		"chunks":   "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nc350\r\n" + part + "\r\n",
 		"a chunk":  "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n" + part,
 	} {
-		for _, front := range sides() {
+		for _, front := range fronts() {
 			for _, to := range ones() {
 				l.services[to].expect(message{raw: raw, cut: true})
 				got, err := l.send(t, front, to, message{line: "POST /"})

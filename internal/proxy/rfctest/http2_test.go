@@ -13,8 +13,12 @@ import (
 
 // This file speaks HTTP/2 frame by frame. What it does not need, it does not know.
 
-// encode2 writes a message's head as a field block. Pseudo fields that are given count instead of those of the line.
-func encode2(m message, scheme string) []byte {
+// encode2 writes a message's head as a field block.
+func encode2(m message, scheme string) []byte { return encodeFields(headFields(m, scheme)) }
+
+// headFields is a message's head as HTTP/2 and HTTP/3 have it. Pseudo fields that are given count instead of those of
+// the line.
+func headFields(m message, scheme string) []string {
 	var fields []string
 	words := strings.Fields(m.line)
 	given := len(m.fields) > 0 && strings.HasPrefix(m.fields[0], ":")
@@ -34,7 +38,7 @@ func encode2(m message, scheme string) []byte {
 	default:
 		fields = append(fields, ":method: "+words[0], ":scheme: "+scheme, ":path: "+words[1], ":authority: "+authority)
 	}
-	return encodeFields(append(fields, rest...))
+	return append(fields, rest...)
 }
 
 // cutPseudo is cutField for names that may begin with a colon.
@@ -144,9 +148,9 @@ func (c *conn2) read(stream uint32) (received, error) {
 				return r, fmt.Errorf("headers on stream %d", f.StreamID)
 			}
 			if r.line != "" {
-				r.addTrailers(f)
+				r.addTrailers(f.Fields)
 			} else {
-				r.addHead(f)
+				r.addHead(f.Fields)
 			}
 			if r.line != "" && r.line[0] == '1' {
 				interim, r = append(interim, r), received{}
@@ -204,9 +208,9 @@ func (c *conn2) housekeeping(f http2.Frame) error {
 }
 
 // addHead notes the fields of a head. The line is made of the pseudo fields, :authority becomes a field.
-func (r *received) addHead(f *http2.MetaHeadersFrame) {
+func (r *received) addHead(fields []hpack.HeaderField) {
 	pseudo := make(map[string]string)
-	for _, h := range f.Fields {
+	for _, h := range fields {
 		if h.IsPseudo() {
 			if _, twice := pseudo[h.Name]; twice {
 				r.wrong = "twice " + h.Name
@@ -225,8 +229,8 @@ func (r *received) addHead(f *http2.MetaHeadersFrame) {
 	}
 }
 
-func (r *received) addTrailers(f *http2.MetaHeadersFrame) {
-	for _, h := range f.Fields {
+func (r *received) addTrailers(fields []hpack.HeaderField) {
+	for _, h := range fields {
 		if h.IsPseudo() {
 			r.wrong = "pseudo field in a trailer"
 		}
@@ -234,7 +238,7 @@ func (r *received) addTrailers(f *http2.MetaHeadersFrame) {
 	}
 }
 
-// add notes a field, and whether HTTP/2 may have it (RFC 9113 §8.2).
+// add notes a field, and whether HTTP/2 and HTTP/3 may have it (RFC 9113 §8.2, RFC 9114 §4.2).
 func (r *received) add(to *[]string, h hpack.HeaderField) {
 	switch name := h.Name; {
 	case strings.ToLower(name) != name:
@@ -268,10 +272,10 @@ func (s *service) serve2(conn net.Conn) {
 		switch f := f.(type) {
 		case *http2.MetaHeadersFrame:
 			if r := streams[id]; r != nil {
-				r.addTrailers(f)
+				r.addTrailers(f.Fields)
 			} else {
 				streams[id], turns[id] = new(received), s.begin()
-				streams[id].addHead(f)
+				streams[id].addHead(f.Fields)
 			}
 			ended = f.StreamEnded()
 		case *http2.DataFrame:

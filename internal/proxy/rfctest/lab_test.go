@@ -28,11 +28,13 @@ const (
 	secure1 side = "https1"
 	plain2  side = "h2c"
 	secure2 side = "http2"
+	secure3 side = "http3" // of clients only
 )
 
-func sides() []side { return []side{plain1, secure1, plain2, secure2} }
+func sides() []side  { return []side{plain1, secure1, plain2, secure2} }
+func fronts() []side { return append(sides(), secure3) }
 
-func (s side) isSecure() bool { return s == secure1 || s == secure2 }
+func (s side) isSecure() bool { return s == secure1 || s == secure2 || s == secure3 }
 func (s side) isHTTP2() bool  { return s == plain2 || s == secure2 }
 
 func (s side) scheme() string {
@@ -172,6 +174,7 @@ func newLab(t testing.TB, change ...func(*proxy.EntryPoint)) *lab {
 			}
 			if secure {
 				e.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, NextProtos: []string{"h2", "http/1.1"}}
+				e.HTTP3 = &proxy.HTTP3{}
 			}
 			for _, f := range change {
 				f(&e)
@@ -245,6 +248,9 @@ func (l *lab) dial(t testing.TB, front, to side) net.Conn {
 // send sends one request on a connection of its own and returns the answer.
 func (l *lab) send(t *testing.T, front, to side, m message) (received, error) {
 	t.Helper()
+	if front == secure3 {
+		return client3(t, l.Addr(entryPointName(true, to)).String(), m)
+	}
 	conn := l.dial(t, front, to)
 	defer func() { _ = conn.Close() }()
 	if front.isHTTP2() {

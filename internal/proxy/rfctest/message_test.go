@@ -14,7 +14,7 @@ type message struct {
 	chunked  bool     // the length of the body is not said beforehand
 	trailers []string // "name: value"
 	interim  []message
-	raw      string // HTTP/1.1 only: these bytes, and nothing else
+	raw      string // HTTP/1.1, HTTP/3: these bytes, and nothing else
 	cut      bool   // of a service: the connection is cut after it
 }
 
@@ -37,7 +37,7 @@ type received struct {
 	interim  []received
 	head     string // HTTP/1.1: the head's bytes
 	whole    bool
-	bare     bool   // HTTP/2: the head ended the stream
+	bare     bool   // HTTP/2, HTTP/3: the head ended the stream
 	wrong    string // what must not be on a wire
 }
 

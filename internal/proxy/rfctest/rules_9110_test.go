@@ -144,9 +144,14 @@ func requestRules() []rule {
 			hides: "x-sum",
 		},
 		{
-			section: "9110 §6.5", must: "trailers that were not announced end here",
+			section: "9110 §6.5", must: "trailers that were not announced end here", on: sides(),
 			send:  message{line: "POST /", body: "hello", trailers: []string{"x-late: 1"}},
 			hides: "x-late", trailers: []string{},
+		},
+		{
+			section: "9110 §6.5", must: "those of HTTP/3 pass all the same", on: three(),
+			send:  message{line: "POST /", body: "hello", trailers: []string{"x-late: 1"}},
+			hides: "x-late",
 		},
 	}
 }
@@ -219,8 +224,12 @@ func connectionRules() []rule {
 			hides: "expect",
 		},
 		{
-			section: "9110 §10.1.1", must: "an expectation without content is not there",
+			section: "9110 §10.1.1", must: "an expectation without content is not there", on: sides(),
 			send: message{line: "GET /", fields: []string{"Expect: 100-continue"}}, hides: "expect",
+		},
+		{
+			section: "9110 §10.1.1", must: "HTTP/3 has to ask for content to know that there is none", on: three(),
+			send: message{line: "GET /", fields: []string{"Expect: 100-continue"}}, hides: "expect", interim: []string{"100"},
 		},
 		{
 			section: "9110 §7.8", must: "HTTP/1.0 cannot be upgraded", on: ones(),

@@ -26,22 +26,23 @@ type rule struct {
 	gets    []string // fields that it gets
 	lacks   string   // names that it does not get
 	interim []string // the statuses before
-	bare    bool     // HTTP/2: its head ends it
+	bare    bool     // HTTP/2, HTTP/3: its head ends it
 	refused bool     // the service sees nothing, or only that it was cut
-	reset   bool     // HTTP/2: the stream or the connection may be reset instead
+	reset   bool     // HTTP/2, HTTP/3: the stream or the connection may be reset instead
 }
 
-func ones() []side { return []side{plain1, secure1} }
-func twos() []side { return []side{plain2, secure2} }
+func ones() []side  { return []side{plain1, secure1} }
+func twos() []side  { return []side{plain2, secure2} }
+func three() []side { return []side{secure3} }
 
 func TestRules(t *testing.T) {
 	l := newLab(t)
 	for _, r := range slices.Concat(
-		rules9110(), rules9110Answers(), rules9112(), rules9112Answers(), rules9113(),
+		rules9110(), rules9110Answers(), rules9112(), rules9112Answers(), rules9113(), rules9114(),
 	) {
 		t.Run(r.section+" "+r.must, func(t *testing.T) {
-			for _, front := range orAll(r.on) {
-				for _, to := range orAll(r.to) {
+			for _, front := range orAll(r.on, fronts()) {
+				for _, to := range orAll(r.to, sides()) {
 					t.Run(string(front)+"→"+string(to), func(t *testing.T) { r.check(t, l, front, to) })
 				}
 			}
@@ -49,9 +50,9 @@ func TestRules(t *testing.T) {
 	}
 }
 
-func orAll(s []side) []side {
+func orAll(s, all []side) []side {
 	if s == nil {
-		return sides()
+		return all
 	}
 	return s
 }
@@ -70,7 +71,7 @@ func (r rule) check(t *testing.T, l *lab, front, to side) {
 		}
 	}
 	if err != nil {
-		if !r.reset || !front.isHTTP2() {
+		if !r.reset || !front.isHTTP2() && front != secure3 {
 			t.Fatalf("no answer: %v; the service saw %v", err, seen)
 		}
 		return
