@@ -68,7 +68,7 @@ type Limits struct {
 	HeaderBytes          int `doc:"headerBytes"`          // of a request's head; default: 64 KiB
 	Headers              int `doc:"headers"`              // fields of a request; default: 200
 	Connections          int `doc:"connections"`          // at once; 0, the default: no limit
-	ConnectionsPerClient int `doc:"connectionsPerClient"` // at once, from one address; 0, the default: no limit
+	ConnectionsPerClient int `doc:"connectionsPerClient"` // at once, from one address; default: 4096; 0: no limit
 }
 
 // HTTP2 bounds HTTP/2 connections.
@@ -104,7 +104,7 @@ func defaultEntryPoint(name string) EntryPoint {
 			},
 			LifeCycle: LifeCycle{GraceTimeOut: 10 * time.Second},
 		},
-		Limits: Limits{HeaderBytes: 64 << 10, Headers: 200},
+		Limits: Limits{HeaderBytes: 64 << 10, Headers: 200, ConnectionsPerClient: 4096},
 		HTTP2:  HTTP2{MaxConcurrentStreams: 250},
 		UDP:    UDP{Timeout: 3 * time.Second},
 	}

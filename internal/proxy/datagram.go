@@ -45,9 +45,10 @@ func (p *Proxy) openDatagrams(e *EntryPoint) (*datagramPoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening entry point %s: %w", e.Name, err)
 	}
+	log := p.log.With("entryPoint", e.Name)
 	return &datagramPoint{
-		options: *e, proxy: p, conn: conn.(*net.UDPConn), log: p.log.With("entryPoint", e.Name),
-		limits:   newConnectionLimits(cmp.Or(e.Connections, defaultSessions), e.ConnectionsPerClient),
+		options: *e, proxy: p, conn: conn.(*net.UDPConn), log: log,
+		limits:   newConnectionLimits(e, cmp.Or(e.Connections, defaultSessions), log),
 		sessions: make(map[netip.AddrPort]*session),
 	}, nil
 }

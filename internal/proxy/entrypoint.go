@@ -38,7 +38,7 @@ type EntryPoint struct {
 	HeaderBytes          int // a request's head; 0: 1 MiB
 	Headers              int // fields of a request
 	Connections          int
-	ConnectionsPerClient int
+	ConnectionsPerClient int // of one address, or one /64 of IPv6; those of ProxyProtocol and Trusted are not clients
 	MaxConcurrentStreams int // of one HTTP/2 or HTTP/3 connection; 0: 250
 	// StallTimeout is how long a client may take nothing of an answer.
 	StallTimeout time.Duration
@@ -81,7 +81,7 @@ func open(
 		o.HeaderBytes = http.DefaultMaxHeaderBytes
 	}
 	log = log.With("entryPoint", o.Name)
-	limits := newConnectionLimits(o.Connections, o.ConnectionsPerClient)
+	limits := newConnectionLimits(&o, o.Connections, log)
 	l = limitConnections(l, limits)
 	if len(o.ProxyProtocol) > 0 {
 		l = acceptProxyProtocol(l, trust{ranges: o.ProxyProtocol}, o.HeaderTimeout)
