@@ -35,6 +35,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 	"inFlightReq":       func() middlewareSpec { return new(inFlightReq) },
 	"ipAllowList":       func() middlewareSpec { return new(ipAllowList) },
 	"ipWhiteList":       func() middlewareSpec { return new(ipWhiteList) },
+	"jwt":               func() middlewareSpec { return new(jwt) },
 	"maintenance":       func() middlewareSpec { return new(maintenance) },
 	"passTLSClientCert": func() middlewareSpec { return new(passTLSClientCert) },
 	"rateLimit":         func() middlewareSpec { return new(rateLimit) },

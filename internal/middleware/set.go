@@ -34,6 +34,7 @@ var kinds = []kind{
 	of("headers", func(m *model.Middleware) *model.Headers { return m.Headers }, newHeaders),
 	of("inFlightReq", func(m *model.Middleware) *model.InFlightReq { return m.InFlightReq }, newInFlightReq),
 	of("ipAllowList", func(m *model.Middleware) *model.IPAllowList { return m.IPAllowList }, newIPAllowList),
+	of("jwt", func(m *model.Middleware) *model.JWT { return m.JWT }, newJWT),
 	of("maintenance", func(m *model.Middleware) *model.Maintenance { return m.Maintenance }, newMaintenance),
 	of("passTLSClientCert", func(m *model.Middleware) *model.PassTLSClientCert { return m.PassTLSClientCert },
 		newPassTLSClientCert),
@@ -117,7 +118,7 @@ type Set struct {
 // kept is what outlives the handler of one middleware. Its place has no route where all routes share it.
 type kept struct {
 	like   string    // what the state is for; when that changes, nothing can be kept
-	state  any       // *clients, *inFlight, *breaker, *askingClient, *nonces
+	state  any       // *clients, *inFlight, *breaker, *askingClient, *nonces, *remoteKeys
 	unused time.Time // since when no generation has it; zero: one has
 }
 

@@ -23,6 +23,7 @@ type Middleware struct {
 	Headers           *Headers           `json:"headers,omitempty"`
 	InFlightReq       *InFlightReq       `json:"inFlightReq,omitempty"`
 	IPAllowList       *IPAllowList       `json:"ipAllowList,omitempty"`
+	JWT               *JWT               `json:"jwt,omitempty"`
 	Maintenance       *Maintenance       `json:"maintenance,omitempty"`
 	PassTLSClientCert *PassTLSClientCert `json:"passTLSClientCert,omitempty"`
 	RateLimit         *RateLimit         `json:"rateLimit,omitempty"`

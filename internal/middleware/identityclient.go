@@ -1,0 +1,79 @@
+package middleware
+
+import (
+	"cmp"
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+const defaultIdentityTimeout = 5 * time.Second
+
+// identityClient asks a server that knows keys, tokens or users. It follows no redirect.
+type identityClient struct {
+	*askingClient
+	timeout time.Duration
+	log     *slog.Logger
+}
+
+func newIdentityClient(place string, spec model.IdentityServer, log *slog.Logger) (*identityClient, error) {
+	config, err := newTLSConfig(place, spec.TLS)
+	if err != nil {
+		return nil, err
+	}
+	return &identityClient{newAskingClient(config), cmp.Or(spec.Timeout, defaultIdentityTimeout), log}, nil
+}
+
+// serverKeyOf names what the connections to a server depend on.
+func serverKeyOf(spec model.IdentityServer) string {
+	key := spec.Timeout.String()
+	if spec.TLS != nil {
+		sum := tlsSum(spec.TLS)
+		key += string(sum[:])
+	}
+	return key
+}
+
+// ask sends a request, and returns the answer with its body, which has at most so many bytes. Unlike with
+// http.Client.Do, an answer other than 200 is an error, too. ctx bounds it beside the timeout.
+func (c *identityClient) ask(ctx context.Context, r *http.Request, most int64) (http.Header, []byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	answer, err := c.Do(r.WithContext(ctx))
+	if err != nil {
+		c.log.Warn("cannot ask a server of identities", "server", r.URL.Redacted(), "error", err)
+		return nil, nil, errUnreachable
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, most+1))
+	if err != nil || answer.StatusCode != http.StatusOK || int64(len(body)) > most {
+		c.log.Warn("a server of identities gives no good answer",
+			"server", r.URL.Redacted(), "status", answer.StatusCode, "bytes", len(body), "error", err)
+		return nil, nil, errUnreachable
+	}
+	return answer.Header, body, nil
+}
+
+// keySet is one that is fetched from a server.
+func (c *identityClient) keySet(address string) *keySet {
+	return &keySet{fetch: func() ([]verifyKey, time.Duration, error) {
+		r, err := http.NewRequest(http.MethodGet, address, nil)
+		if err != nil {
+			return nil, 0, errUnreachable
+		}
+		head, body, err := c.ask(context.Background(), r, maxJWKS)
+		if err != nil {
+			return nil, 0, err
+		}
+		keys, err := parseJWKS(body, false)
+		if err != nil {
+			c.log.Warn("a server has no good key set", "server", r.URL.Redacted(), "error", err)
+			return nil, 0, errUnreachable
+		}
+		return keys, maxAge(head), nil
+	}}
+}

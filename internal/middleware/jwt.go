@@ -1,0 +1,284 @@
+package middleware
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/json"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+const (
+	// maxToken is the length of the longest token that is looked at, in bytes.
+	maxToken      = 16 << 10
+	defaultLeeway = 30 * time.Second
+)
+
+var errBadToken = errors.New("the token is not good")
+
+// jwtAlgorithms are all that verify something.
+var jwtAlgorithms = []jose.SignatureAlgorithm{
+	jose.HS256, jose.HS384, jose.HS512, jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512,
+	jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
+}
+
+// jwt verifies tokens as RFC 8725 wants it: the key decides about the algorithm, and what a token says about where its
+// key could be had (jwk, jku, x5c, x5u) is not looked at.
+type jwt struct {
+	issuers    []issuer
+	algorithms []jose.SignatureAlgorithm
+	audience   []string
+	leeway     time.Duration
+	forever    bool // tokens without exp are good
+}
+
+type issuer struct {
+	name string // "": any
+	keys *keySet
+}
+
+// newJWT admits requests with a token that a trusted issuer has signed.
+func newJWT(s *Set, at place, spec *model.JWT) (Func, error) {
+	source, err := newCredentialSource("jwt.tokenSource", spec.Token)
+	if err != nil {
+		return nil, err
+	}
+	use, err := newClaimUse("jwt", spec.ClaimUse)
+	if err != nil {
+		return nil, err
+	}
+	j := &jwt{
+		algorithms: jwtAlgorithms, audience: spec.Audience, forever: spec.AllowNoExpiry,
+		leeway: max(cmp.Or(spec.Leeway, defaultLeeway), 0),
+	}
+	if len(spec.Algorithms) > 0 {
+		j.algorithms = nil
+	}
+	for i, name := range spec.Algorithms {
+		alg := jose.SignatureAlgorithm(name)
+		if !slices.Contains(jwtAlgorithms, alg) {
+			return nil, fieldError(fmt.Sprintf("jwt.algorithms[%d]", i), "%q verifies nothing that is known here", name)
+		}
+		j.algorithms = append(j.algorithms, alg)
+	}
+	if j.issuers, err = s.issuers(at, spec); err != nil {
+		return nil, err
+	}
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			use.removeIdentity(r.Header)
+			c, err := j.admit(r, source)
+			switch {
+			case errors.Is(err, errUnreachable):
+				refuse(w, http.StatusBadGateway, "auth_unreachable")
+				return
+			case err != nil:
+				challengeBearer(w, err)
+				refuse(w, http.StatusUnauthorized, "refused_by_jwt")
+				return
+			case !use.allows(c):
+				w.Header().Set("WWW-Authenticate", `Bearer realm="fairlead", error="insufficient_scope"`)
+				refuse(w, http.StatusForbidden, "refused_by_jwt")
+				return
+			}
+			if spec.Strip {
+				source.remove(r)
+			}
+			use.tell(r.Header, c)
+			next.ServeHTTP(w, r)
+		})
+	}, nil
+}
+
+var errNoToken = errors.New("the request has no token")
+
+// challengeBearer says no more than that a token was not good (RFC 6750 §3.1).
+func challengeBearer(w http.ResponseWriter, err error) {
+	challenge := `Bearer realm="fairlead"`
+	if !errors.Is(err, errNoToken) {
+		challenge += `, error="invalid_token"`
+	}
+	w.Header().Set("WWW-Authenticate", challenge)
+}
+
+// issuers makes the keys of those that are trusted. Sets that are fetched outlive the handler.
+func (s *Set) issuers(at place, spec *model.JWT) (list []issuer, err error) {
+	if len(spec.Trusted) == 0 {
+		return nil, fieldError("jwt", "trusts nobody; give signingSecret, publicKey, jwksFile, jwksUrl or trustedIssuers")
+	}
+	remote, err := s.remoteKeys(at, spec)
+	if err != nil {
+		return nil, err
+	}
+	for _, t := range spec.Trusted {
+		keys := new(keySet)
+		switch {
+		case t.URL != "":
+			keys = remote.sets[t.URL]
+		case t.Secret != (model.Secret{}):
+			secret := []byte(t.Secret.Reveal())
+			if len(secret) < minHMAC {
+				return nil, fieldError("jwt.signingSecret", "is shorter than %d bytes", minHMAC)
+			}
+			keys.keys = []verifyKey{{key: secret, algs: algorithmsOf(secret)}}
+		default:
+			if keys.keys, err = parseKeys(t.Keys.Reveal()); err != nil {
+				return nil, fieldError("jwt.publicKey", "%s", err)
+			}
+		}
+		list = append(list, issuer{t.Issuer, keys})
+	}
+	return list, nil
+}
+
+// remoteKeys are sets that are fetched, by their addresses.
+type remoteKeys struct {
+	client *identityClient
+	sets   map[string]*keySet
+}
+
+func (k *remoteKeys) close() { k.client.close() }
+
+func (s *Set) remoteKeys(at place, spec *model.JWT) (*remoteKeys, error) {
+	like := "jwt " + serverKeyOf(spec.Server)
+	for _, t := range spec.Trusted {
+		like += " " + t.URL
+	}
+	client, err := newIdentityClient("jwt.clientConfig.tls", spec.Server, s.log)
+	if err != nil {
+		return nil, err
+	}
+	return stateOf(s, place{middleware: at.middleware}, like, func() *remoteKeys {
+		k := &remoteKeys{client, map[string]*keySet{}}
+		for _, t := range spec.Trusted {
+			if t.URL != "" {
+				k.sets[t.URL] = client.keySet(t.URL)
+			}
+		}
+		return k
+	}), nil
+}
+
+// admit returns the claims of the request's token.
+func (j *jwt) admit(r *http.Request, source credentialSource) (claims, error) {
+	token, found := source.only(r)
+	switch {
+	case found == 0:
+		return nil, errNoToken
+	case found > 1:
+		return nil, errBadToken
+	}
+	return j.verify(r.Context(), token)
+}
+
+// verify returns errUnreachable where it is not known whether the token is good, and errBadToken where it is not.
+func (j *jwt) verify(ctx context.Context, token string) (claims, error) {
+	if len(token) > maxToken || !isCompact(token) {
+		return nil, errBadToken
+	}
+	signed, err := jose.ParseSignedCompact(token, j.algorithms)
+	if err != nil {
+		return nil, errBadToken
+	}
+	head := signed.Signatures[0].Protected
+	for _, name := range []jose.HeaderKey{"crit", "b64"} { // no extension is understood (RFC 7515 §4.1.11, RFC 7797 §7)
+		if _, ok := head.ExtraHeaders[name]; ok {
+			return nil, errBadToken
+		}
+	}
+	c, err := parseClaims(signed.UnsafePayloadWithoutVerification())
+	if err != nil {
+		return nil, errBadToken
+	}
+	if err := j.verifySignature(ctx, signed, c.text("iss")); err != nil {
+		return nil, err
+	}
+	if !j.isTimely(c, time.Now()) || !j.isForUs(c) {
+		return nil, errBadToken
+	}
+	return c, nil
+}
+
+// isCompact reports whether the text has three parts of base64url (RFC 7515 §7.1). So neither an encrypted token (five
+// parts), which may be a bomb when it is unpacked, nor the JSON form, which may have several signatures, goes further.
+func isCompact(token string) bool {
+	return strings.Count(token, ".") == 2 && !strings.ContainsFunc(token, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'
+	})
+}
+
+// verifySignature tries the keys of those who may say what the token says of its issuer.
+func (j *jwt) verifySignature(ctx context.Context, signed *jose.JSONWebSignature, name string) error {
+	head := signed.Signatures[0].Protected
+	failed := errBadToken
+	for _, i := range j.issuers {
+		if i.name != "" && i.name != name {
+			continue
+		}
+		keys, err := i.keys.find(ctx, head.KeyID, jose.SignatureAlgorithm(head.Algorithm))
+		if err != nil {
+			failed = err
+		}
+		for _, k := range keys {
+			if _, err := signed.Verify(k.key); err == nil {
+				return nil
+			}
+		}
+	}
+	return failed
+}
+
+// isTimely looks at exp, nbf and iat (RFC 7519 §4.1). One that is there and no number is not good.
+func (j *jwt) isTimely(c claims, now time.Time) bool {
+	expires, ok := numericDate(c["exp"])
+	if !ok && (c["exp"] != nil || !j.forever) {
+		return false
+	}
+	if ok && !now.Add(-j.leeway).Before(expires) {
+		return false
+	}
+	for _, name := range []string{"nbf", "iat"} {
+		if begins, ok := numericDate(c[name]); !ok && c[name] != nil || ok && now.Add(j.leeway).Before(begins) {
+			return false
+		}
+	}
+	return true
+}
+
+// numericDate reads seconds since 1970, which may have a fraction. Those after the year 9999 are taken for a mistake.
+func numericDate(value any) (time.Time, bool) {
+	number, ok := value.(json.Number)
+	if !ok {
+		return time.Time{}, false
+	}
+	seconds, err := number.Float64()
+	if err != nil || seconds < 0 || seconds > 253402300799 {
+		return time.Time{}, false
+	}
+	whole, fraction := math.Modf(seconds)
+	return time.Unix(int64(whole), int64(fraction*1e9)), true
+}
+
+// isForUs looks at aud, which is a text or a list of them (RFC 7519 §4.1.3).
+func (j *jwt) isForUs(c claims) bool {
+	if len(j.audience) == 0 {
+		return true
+	}
+	if one, ok := c["aud"].(string); ok {
+		return slices.Contains(j.audience, one)
+	}
+	list, _ := c["aud"].([]any)
+	return slices.ContainsFunc(list, func(item any) bool {
+		text, ok := item.(string)
+		return ok && slices.Contains(j.audience, text)
+	})
+}
