@@ -25,6 +25,7 @@ const (
 
 const (
 	parkAfter   = 2 * time.Second
+	doubtAfter  = 100 * time.Millisecond
 	lingerTime  = 500 * time.Millisecond
 	lingerBytes = 256 << 10
 )
@@ -43,6 +44,7 @@ type conn struct {
 	out writer
 
 	waiter   waiter
+	hasty    bool // the client was seen to send a request before it had the answer to the one before
 	reading  deadline
 	writing  deadline
 	requests int
@@ -178,17 +180,31 @@ func (c *conn) serveRequests(parked bool) (fate, error) {
 		case nextClose:
 			return fateClose, nil
 		}
-		if !c.state.CompareAndSwap(stateActive, stateIdle) || c.server.closing.Load() {
-			return fateClose, nil
-		}
 		c.reading.own()
 		c.writing.own()
+		if c.out.n == 0 && !c.answered() {
+			return fateClose, nil
+		}
 	}
 }
 
-// await waits for a request to begin. park: it is to be parked, and has waited for parkAfter of its time.
+// answered ends a request whose answer has been written. It reports whether another one may follow.
+func (c *conn) answered() bool {
+	return c.state.CompareAndSwap(stateActive, stateIdle) && !c.server.closing.Load()
+}
+
+// await writes what is left of the answer before, and waits for a request to begin. park: it is to be parked, and has
+// waited for parkAfter of its time.
 func (c *conn) await(parked bool) (park bool, err error) {
 	c.in.rest()
+	doubt := c.out.n > 0
+	if doubt {
+		c.reading.about(time.Now(), doubtAfter)
+		c.reading.arm()
+		if err := c.waiter.answer(); !errors.Is(err, os.ErrDeadlineExceeded) {
+			return false, err
+		}
+	}
 	idle := c.server.idleTimeout()
 	mayPark := !parked && (idle == 0 || idle > parkAfter)
 	switch {
@@ -201,6 +217,7 @@ func (c *conn) await(parked bool) (park bool, err error) {
 	}
 	c.reading.arm()
 	err = c.waiter.wait()
+	c.hasty = c.hasty || doubt && err == nil && !c.waiter.waited
 	return mayPark && errors.Is(err, os.ErrDeadlineExceeded), err
 }
 
@@ -276,6 +293,7 @@ func (c *conn) serveRequest() next {
 	if keep {
 		return nextRequest
 	}
+	_ = c.out.flush()
 	if unread {
 		c.linger()
 	}

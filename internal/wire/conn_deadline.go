@@ -27,6 +27,11 @@ func (d *deadline) after(now time.Time, timeout time.Duration) {
 	d.slack = min(time.Second, timeout/8)
 }
 
+// about is after, give or take half of it.
+func (d *deadline) about(now time.Time, timeout time.Duration) {
+	d.want, d.slack = now.Add(timeout), timeout/2
+}
+
 func (d *deadline) arm() {
 	if d.foreign.Load() || d.want == d.armed {
 		return

@@ -3,6 +3,7 @@ package wire
 import (
 	"io"
 	"net"
+	"os"
 	"syscall"
 )
 
@@ -14,6 +15,8 @@ import (
 type waiter struct {
 	conn     *conn
 	callback func(fd uintptr) bool // made once: it would be an allocation each time. Nil: one byte
+	answers  bool                  // the callback writes first
+	waited   bool                  // nothing was there when the callback first read
 	err      error                 // of the callback
 	one      [1]byte
 }
@@ -29,7 +32,7 @@ func (w *waiter) init(c *conn, plain bool) {
 func (w *waiter) wait() error {
 	c := w.conn
 	if w.callback != nil {
-		w.err = nil
+		w.err, w.waited = nil, false
 		if err := c.raw.Read(w.callback); err != nil {
 			return err
 		}
@@ -49,8 +52,45 @@ func (w *waiter) wait() error {
 	}
 }
 
+// answer writes what the connection's writer has, and waits. Few clients send a request before they have the answer to
+// the one before, and whatever comes after the poller was told wakes us: so it does not look whether something is there
+// already, which is a system call. What did come before (a request, or the end of the connection) is found by wait, for
+// which the error os.ErrDeadlineExceeded asks.
+func (w *waiter) answer() error {
+	w.err, w.answers = nil, true
+	if err := w.conn.raw.Read(w.callback); err != nil {
+		return err
+	}
+	return w.err
+}
+
+// write is the first step of answer. It returns false to wait.
+func (w *waiter) write(fd uintptr) bool {
+	c := w.conn
+	n, err := writeNow(fd, c.out.buf.b[:c.out.n])
+	late := err != nil || n < c.out.n // the connection takes no more for now, or is broken
+	if late {
+		c.out.n = copy(c.out.buf.b, c.out.buf.b[max(n, 0):c.out.n])
+		err = c.out.flush()
+	}
+	c.out.release()
+	switch {
+	case err != nil:
+		w.err = err
+	case !c.answered():
+		w.err = net.ErrClosed
+	case late:
+		w.err = os.ErrDeadlineExceeded
+	}
+	return w.err != nil
+}
+
 // read is called by the poller, which holds the descriptor. It returns false to wait.
 func (w *waiter) read(fd uintptr) bool {
+	if w.answers {
+		w.answers = false
+		return w.write(fd)
+	}
 	in := &w.conn.in
 	for {
 		n, err := readNow(fd, in.room())
@@ -58,6 +98,7 @@ func (w *waiter) read(fd uintptr) bool {
 		case err == syscall.EINTR:
 			continue
 		case err == syscall.EAGAIN:
+			w.waited = true
 			in.rest()
 			return false
 		case err != nil:

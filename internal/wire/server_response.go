@@ -320,8 +320,17 @@ func (w *response) finish() {
 	if w.chunked && w.exchange.head.method != http.MethodHead {
 		_ = w.exchange.conn.out.writeLastChunk(w.trailer())
 	}
-	_ = w.exchange.conn.out.flush()
+	if !w.mayWait() {
+		_ = w.exchange.conn.out.flush()
+	}
 	w.exchange.body.close()
+}
+
+// mayWait reports whether the rest of the answer may be written by whoever waits for the next request.
+func (w *response) mayWait() bool {
+	c := w.exchange.conn
+	c.hasty = c.hasty || len(c.in.buffered()) > 0
+	return c.waiter.callback != nil && !c.hasty && !w.closing && w.exchange.context.quiet.Load()
 }
 
 // reusable reports whether another request may follow on the connection.

@@ -192,6 +192,36 @@ func TestPipeline(t *testing.T) {
 	}
 }
 
+// What comes before an answer, and so before the wait for what follows it, is not missed.
+func TestEarlyRequestsAreFound(t *testing.T) {
+	arrived, release := make(chan struct{}), make(chan struct{})
+	address := serve(t, &Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-release
+	})})
+	const request = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+	requests, ends := newClient(t, dial(t, address)), newClient(t, dial(t, address))
+	requests.send(request)
+	for range 3 {
+		<-arrived
+		requests.send(request)
+		release <- struct{}{}
+		requests.answer()
+	}
+	<-arrived
+	release <- struct{}{}
+	requests.answer()
+
+	ends.send(request)
+	<-arrived
+	if err := ends.c.(*net.TCPConn).CloseWrite(); err != nil {
+		t.Fatal(err)
+	}
+	release <- struct{}{}
+	ends.answer()
+	ends.ended()
+}
+
 // What 200 would say stays in 304 (RFC 9110 §15.4.5): net/http leaves it out.
 func TestNotModifiedSaysWhatWouldBe(t *testing.T) {
 	address := serve(t, &Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -15,7 +15,7 @@ var errSpoiled = errors.New("the idle connection was closed or spoiled")
 
 // lookAfter is how long a connection must have been idle to be looked at before it is used again. What comes in less
 // time a look would mostly miss, too, and each is a system call.
-const lookAfter = 100 * time.Microsecond
+const lookAfter = time.Millisecond
 
 // needsLook reports whether a look may find that the connection was closed or spoiled. A request that cannot be sent
 // again is worth one in any case.

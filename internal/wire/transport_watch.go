@@ -7,9 +7,9 @@ import (
 )
 
 // watchAfter is how old an exchange must be before somebody waits for its context to end. Most are over by then,
-// and have paid for a timer, not for a place in the context's list (five allocations, and for some contexts a
-// watcher of the client).
-const watchAfter = 5 * time.Millisecond
+// and have paid for a timer that did not fire, not for a goroutine and a place in the context's list (five allocations,
+// and for some contexts a watcher of the client).
+const watchAfter = 50 * time.Millisecond
 
 // watch cuts a connection when the context of its exchange is done, or the answer does not begin in time.
 type watch struct {
@@ -28,12 +28,16 @@ func (w *watch) begin(ctx context.Context, until time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.ctx, w.until, w.missed = ctx, until, false
+	after := watchAfter
+	if !until.IsZero() {
+		after = min(after, time.Until(until))
+	}
 	switch {
 	case ctx == context.Background() && until.IsZero():
 	case w.timer == nil:
-		w.timer = time.AfterFunc(watchAfter, w.arm)
+		w.timer = time.AfterFunc(after, w.arm)
 	default:
-		w.timer.Reset(watchAfter)
+		w.timer.Reset(after)
 	}
 }
 
