@@ -23,6 +23,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 	"apiKey":            func() middlewareSpec { return new(apiKey) },
 	"basicAuth":         func() middlewareSpec { return new(basicAuth) },
 	"buffering":         func() middlewareSpec { return new(buffering) },
+	"cache":             func() middlewareSpec { return new(cache) },
 	"chain":             func() middlewareSpec { return new(chain) },
 	"circuitBreaker":    func() middlewareSpec { return new(circuitBreaker) },
 	"compress":          func() middlewareSpec { return new(compress) },

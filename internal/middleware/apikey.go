@@ -41,7 +41,7 @@ func newAPIKey(s *Set, _ place, spec *model.APIKey) (Func, error) {
 	if k.identity, err = identityName("apiKey.identityHeader", spec.IdentityHeader); err != nil {
 		return nil, err
 	}
-	if k.hashes, err = parseHashes(spec.Hashes); err != nil {
+	if k.hashes, err = parseHashes("apiKey.hashes", spec.Hashes); err != nil {
 		return nil, err
 	}
 	switch {
@@ -69,12 +69,13 @@ func newAPIKey(s *Set, _ place, spec *model.APIKey) (Func, error) {
 	}, nil
 }
 
-func parseHashes(list []model.Secret) ([][sha256.Size]byte, error) {
+// parseHashes reads the SHA-256 sums of keys.
+func parseHashes(place string, list []model.Secret) ([][sha256.Size]byte, error) {
 	hashes := make([][sha256.Size]byte, len(list))
 	for i, s := range list {
 		b, err := hex.DecodeString(strings.TrimSpace(s.Reveal()))
 		if err != nil || len(b) != sha256.Size {
-			return nil, fieldError(fmt.Sprintf("apiKey.hashes[%d]", i),
+			return nil, fieldError(fmt.Sprintf("%s[%d]", place, i),
 				"is not a SHA-256 sum; give 64 hexadecimal digits, for example what sha256sum prints of the key")
 		}
 		copy(hashes[i][:], b)

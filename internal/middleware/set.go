@@ -20,6 +20,7 @@ var kinds = []kind{
 	of("apiKey", func(m *model.Middleware) *model.APIKey { return m.APIKey }, newAPIKey),
 	of("basicAuth", func(m *model.Middleware) *model.BasicAuth { return m.BasicAuth }, newBasicAuth),
 	of("buffering", func(m *model.Middleware) *model.Buffering { return m.Buffering }, newBuffering),
+	{"cache", newCache},
 	of("chain", func(m *model.Middleware) *model.Chain { return m.Chain }, newChain),
 	of("circuitBreaker", func(m *model.Middleware) *model.CircuitBreaker { return m.CircuitBreaker }, newCircuitBreaker),
 	of("compress", func(m *model.Middleware) *model.Compress { return m.Compress }, newCompress),
@@ -64,6 +65,9 @@ type place struct{ middleware, route model.Ref }
 type Use struct {
 	Route   model.Ref    // whose requests go through it
 	Service http.Handler // sends a request to the service that the middleware names; nil: it names none, or it is unknown
+	// Detach returns a copy of a request that lives on without its client, and what ends it; nothing is told to observers.
+	// w stands in the client's place. nil: there is no such thing here.
+	Detach func(w http.ResponseWriter, r *http.Request) (*http.Request, func())
 }
 
 func of[Spec any](
@@ -118,7 +122,7 @@ type Set struct {
 // kept is what outlives the handler of one middleware. Its place has no route where all routes share it.
 type kept struct {
 	like   string    // what the state is for; when that changes, nothing can be kept
-	state  any       // *clients, *inFlight, *breaker, *askingClient, *nonces, *remoteKeys
+	state  any       // *clients, *inFlight, *breaker, *askingClient, *nonces, *remoteKeys, *cache.Store
 	unused time.Time // since when no generation has it; zero: one has
 }
 

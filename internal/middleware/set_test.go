@@ -240,6 +240,12 @@ func TestBuildSaysWhatIsWrongWithLoad(t *testing.T) {
 		"circuitBreaker time": {
 			model.Middleware{CircuitBreaker: &model.CircuitBreaker{Recovery: -1}}, "circuitBreaker: has a negative",
 		},
+		"cache size":   {model.Middleware{Cache: &model.Cache{MaxBytes: -1}}, "cache.maxBytes: "},
+		"cache object": {model.Middleware{Cache: &model.Cache{MaxObjectBytes: -1}}, "cache.maxObjectBytes: "},
+		"cache time":   {model.Middleware{Cache: &model.Cache{TTL: -1}}, "cache: has a negative time"},
+		"cache purge": {
+			model.Middleware{Cache: &model.Cache{PurgeHashes: []model.Secret{model.NewSecret(leak)}}}, "cache.purgeHashes[0]: ",
+		},
 		"compress encoding": {
 			model.Middleware{Compress: &model.Compress{Encodings: []string{"deflate"}}}, "compress.encodings[0]: ",
 		},

@@ -12,6 +12,7 @@ type Middleware struct {
 	APIKey            *APIKey            `json:"apiKey,omitempty"`
 	BasicAuth         *BasicAuth         `json:"basicAuth,omitempty"`
 	Buffering         *Buffering         `json:"buffering,omitempty"`
+	Cache             *Cache             `json:"cache,omitempty"`
 	Chain             *Chain             `json:"chain,omitempty"`
 	CircuitBreaker    *CircuitBreaker    `json:"circuitBreaker,omitempty"`
 	Compress          *Compress          `json:"compress,omitempty"`
@@ -60,6 +61,19 @@ type BasicAuth struct {
 	Realm        string   `json:"realm,omitempty"` // "" is "fairlead"
 	HeaderField  string   `json:"headerField,omitempty"`
 	RemoveHeader bool     `json:"removeHeader,omitempty"`
+}
+
+// Cache keeps answers and sends them again (RFC 9111). What is kept survives reloads.
+type Cache struct {
+	MaxBytes       int64 `json:"maxBytes,omitempty"`       // of everything that is kept; 0 is 64 MiB
+	MaxObjectBytes int64 `json:"maxObjectBytes,omitempty"` // the longest body that is kept; 0 is 1 MiB
+	// Of answers that do not say themselves. TTL is how long they are fresh (0: they are not kept); for
+	// StaleWhileRevalidate after that they are sent while they are validated, and for StaleIfError in place of an error.
+	TTL                  time.Duration `json:"ttl,omitempty"`
+	StaleWhileRevalidate time.Duration `json:"staleWhileRevalidate,omitempty"`
+	StaleIfError         time.Duration `json:"staleIfError,omitempty"`
+	// PurgeHashes are the keys of those who may purge, each as its hexadecimal SHA-256. nil: nobody may.
+	PurgeHashes []Secret `json:"purgeHashes,omitempty"`
 }
 
 // Chain stands for its middlewares, in order.

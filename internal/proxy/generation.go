@@ -70,6 +70,7 @@ type builder struct {
 	transports  *transports
 	copier      *copier
 	tunnels     *tunnels
+	exchanges   *exchanges
 
 	last  *generation
 	pools map[*model.Service]*pooled
@@ -82,13 +83,14 @@ type pooled struct {
 	uses      int
 }
 
-func newBuilder(o Options, tunnels *tunnels) *builder {
+func newBuilder(o Options, tunnels *tunnels, exchanges *exchanges) *builder {
 	b := &builder{
 		entryPoints: o.EntryPoints,
 		hosts:       o.Hosts, middlewares: o.Middlewares, dialer: &dialer{openGateways(o.Gateways, o.Poison)},
 		transports: &transports{poison: o.Poison}, copier: newCopier(), tunnels: tunnels,
-		last:  newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil, nil),
-		pools: make(map[*model.Service]*pooled),
+		exchanges: exchanges,
+		last:      newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil, nil),
+		pools:     make(map[*model.Service]*pooled),
 	}
 	return b
 }
@@ -164,7 +166,9 @@ func (b *builder) action(rule *route.Rule) *action {
 				continue // there is nothing else to it
 			}
 		}
-		wrap, err := b.middlewares.Build(m, middleware.Use{Route: rule.Route.Ref(), Service: b.aside(a, rule, m)})
+		wrap, err := b.middlewares.Build(m, middleware.Use{
+			Route: rule.Route.Ref(), Service: b.aside(a, rule, m), Detach: b.exchanges.detach,
+		})
 		if err != nil {
 			a.problems = append(a.problems, broken(m, err))
 			a.handler, a.relay = refuseAll(reasonBadMiddleware), nil // without it, the route might be open to all

@@ -57,7 +57,7 @@ type Proxy struct {
 // [Proxy.Run] on.
 func New(o Options) (*Proxy, error) {
 	p := &Proxy{options: o, exchanges: exchanges{poison: o.Poison}, tunnels: newTunnels(), log: o.Log}
-	p.builder = newBuilder(o, p.tunnels)
+	p.builder = newBuilder(o, p.tunnels, &p.exchanges)
 	for i := range o.EntryPoints {
 		e := &o.EntryPoints[i]
 		if e.Address == "" {
