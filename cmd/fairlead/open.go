@@ -271,8 +271,8 @@ func (i *instance) entryPoint(e config.EntryPoint) (proxy.EntryPoint, error) {
 		StallTimeout: timeouts.StallTimeout,
 		Trusted:      config.Prefixes(e.ForwardedHeaders.TrustedIPs), TrustAll: e.ForwardedHeaders.Insecure,
 		Forwarded: e.ForwardedHeaders.Forwarded, Via: proxy.Via(e.Via),
-		SessionTimeout: e.UDP.Timeout,
-		AcceptGrace:    life.RequestAcceptGraceTimeout, DrainGrace: life.GraceTimeOut,
+		StreamIdle: e.TCP.IdleTimeout, SessionTimeout: e.UDP.Timeout,
+		AcceptGrace: life.RequestAcceptGraceTimeout, DrainGrace: life.GraceTimeOut,
 	}
 	if p := e.ProxyProtocol; p != nil {
 		o.ProxyProtocol = config.Prefixes(p.TrustedIPs)

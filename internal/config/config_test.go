@@ -83,6 +83,7 @@ func TestEveryField(t *testing.T) {
 			},
 			Limits: Limits{HeaderBytes: 32768, Headers: 100, Connections: 5000, ConnectionsPerClient: 50},
 			HTTP2:  HTTP2{MaxConcurrentStreams: 100},
+			TCP:    TCP{IdleTimeout: 10 * time.Minute},
 			UDP:    UDP{Timeout: 3 * time.Second},
 			TLS: &TLS{
 				MinVersion:   "1.3",

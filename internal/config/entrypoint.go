@@ -14,6 +14,7 @@ type EntryPoint struct {
 	Transport        Transport        `doc:"transport"`
 	Limits           Limits           `doc:"limits"`
 	HTTP2            HTTP2            `doc:"http2"`
+	TCP              TCP              `doc:"tcp"`
 	UDP              UDP              `doc:"udp"`
 	HTTP3            *HTTP3           `doc:"http3"` // nil: off
 	TLS              *TLS             `doc:"tls"`   // nil: plain text
@@ -82,6 +83,11 @@ type HTTP3 struct {
 	ZeroRTT        bool `doc:"zeroRTT"`        // safe requests are served before the handshake is complete
 }
 
+// TCP bounds the streams of TCP routes.
+type TCP struct {
+	IdleTimeout time.Duration `doc:"idleTimeout"` // without a byte either way, until a cut; default: 1 h; 0: no limit
+}
+
 // UDP bounds the sessions of an entry point for UDP.
 type UDP struct {
 	Timeout time.Duration `doc:"timeout"` // without a datagram either way, until a session ends; default: 3 s
@@ -106,6 +112,7 @@ func defaultEntryPoint(name string) EntryPoint {
 		},
 		Limits: Limits{HeaderBytes: 64 << 10, Headers: 200, ConnectionsPerClient: 4096},
 		HTTP2:  HTTP2{MaxConcurrentStreams: 250},
+		TCP:    TCP{IdleTimeout: time.Hour},
 		UDP:    UDP{Timeout: 3 * time.Second},
 	}
 }

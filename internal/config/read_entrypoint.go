@@ -50,6 +50,7 @@ func (l *loader) entryPoint(p part, e *EntryPoint) {
 	l.atLeast(limits.key("connections"), 0, e.Limits.Connections)
 	l.atLeast(limits.key("connectionsPerClient"), 0, e.Limits.ConnectionsPerClient)
 	l.atLeast(p.key("http2").key("maxConcurrentStreams"), 1, e.HTTP2.MaxConcurrentStreams)
+	l.notNegative(p.key("tcp").key("idleTimeout"), e.TCP.IdleTimeout)
 	l.http3(p, e)
 	if e.UDP.Timeout <= 0 {
 		l.wrong(p.key("udp").key("timeout"), "%v is too short; a session ends when it is over", e.UDP.Timeout)

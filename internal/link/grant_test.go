@@ -1,6 +1,7 @@
 package link
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -174,6 +175,51 @@ func TestGrantNames(t *testing.T) {
 	} {
 		g := Grant{Hosts: []string{"*"}, Services: strings.Fields(test.services)}
 		equal(t, test.services+": "+test.name, g.Allows(Route{Service: test.name}) == nil, test.allowed)
+	}
+}
+
+// A route of UDP, and one of TCP without TLS, takes entry points whole: no host stands for them.
+func TestGrantStreams(t *testing.T) {
+	const udp, tcp = model.LaneUDP, model.LaneTCP
+	sni := model.Leaf(model.HostSNI, "db.example")
+	all := model.Leaf(model.HostSNI, "*")
+	for _, test := range []struct {
+		hosts, tcp, udp string // granted
+		route           Route
+		served          string // "": refused
+	}{
+		{"", "", "", Route{Lane: udp}, ""},
+		{"*", "", "", Route{Lane: udp}, ""},
+		{"*", "dns", "", Route{Lane: udp}, ""},
+		{"", "", "dns", Route{Lane: udp}, "dns"},
+		{"", "", "dns sip", Route{Lane: udp}, "dns sip"},
+		{"", "", "dns sip", Route{Lane: udp, EntryPoints: []string{"sip"}}, "sip"},
+		{"", "", "dns", Route{Lane: udp, EntryPoints: []string{"sip"}}, ""},
+		{"", "", "dns", Route{Lane: udp, EntryPoints: []string{"sip", "dns"}}, "dns"},
+
+		{"*", "", "mail", Route{Lane: tcp, Match: all}, ""},
+		{"", "mail", "", Route{Lane: tcp, Match: all}, "mail"},
+		{"", "mail", "", Route{Lane: tcp, Match: all, EntryPoints: []string{"web"}}, ""},
+		{"", "mail", "", Route{Lane: tcp, Match: model.Leaf(model.ClientIP, "10.0.0.0/8")}, "mail"},
+
+		{"db.example", "", "", Route{Lane: tcp, TLS: true, Match: sni}, "web"},
+		{"*.example", "", "", Route{Lane: tcp, TLS: true, Match: sni}, "web"},
+		{"other.example", "", "", Route{Lane: tcp, TLS: true, Match: sni}, ""},
+		{"", "mail", "", Route{Lane: tcp, TLS: true, Match: sni}, ""},
+		{"db.example", "", "", Route{Lane: tcp, TLS: true, Match: all}, ""},
+		{"*", "", "", Route{Lane: tcp, TLS: true, Match: all}, "web"},
+		{"db.example", "", "", Route{Lane: tcp, TLS: true, Match: sni, EntryPoints: []string{"mail"}}, ""},
+	} {
+		g := Grant{
+			Hosts: strings.Fields(test.hosts), Paths: []string{"/only"}, EntryPoints: []string{"web"},
+			TCP: strings.Fields(test.tcp), UDP: strings.Fields(test.udp), Services: []string{"*"},
+		}
+		test.route.Service = "s"
+		served := ""
+		if g.Allows(test.route) == nil {
+			served = strings.Join(g.entryPoints(test.route), " ")
+		}
+		equal(t, fmt.Sprintf("%+v: %+v", g, test.route), served, test.served)
 	}
 }
 

@@ -23,6 +23,8 @@ type EntryPoint struct {
 	UDP bool
 	// SessionTimeout is for how long nothing may pass either way until a UDP session ends; 0: 3 s.
 	SessionTimeout time.Duration
+	// StreamIdle is for how long nothing may pass either way until a stream of TCP is cut.
+	StreamIdle time.Duration
 	// Default serves the routes that name no entry point.
 	Default bool
 	// TLS makes it speak TLS. Nil: plain text.

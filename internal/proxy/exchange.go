@@ -33,6 +33,7 @@ const (
 	reasonRefused        = "refused"
 	reasonForbidden      = "forbidden"
 	reasonNoCertificate  = "no_certificate"
+	reasonIdle           = "idle"
 	reasonLoop           = "loop"
 	reasonBusy           = "busy"
 	reasonTooEarly       = "too_early"

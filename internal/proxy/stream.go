@@ -34,6 +34,7 @@ type streaming struct {
 	host   string          // that TLS asked for, in the form that routes have
 	client netip.AddrPort  // as far as a balancer in front or a follower is trusted
 	local  netip.AddrPort  // what it connected to
+	idle   time.Duration   // for how long nothing may pass; 0: no limit, or somebody else looks after it
 	ended  <-chan struct{} // closed when the key that carries the stream is revoked; nil where there is none
 	log    *slog.Logger
 }
@@ -126,6 +127,7 @@ func (p *Proxy) take(e *EntryPoint, c net.Conn) (http net.Conn) {
 	}
 	defer p.tunnels.remove(c)
 	s := p.newStream(e, model.LaneTCP, c.RemoteAddr(), c.LocalAddr())
+	s.idle = e.StreamIdle
 	g := p.generation.Load()
 	rule, conn, ours := p.match(g, e, s, c)
 	if !ours {
@@ -202,9 +204,13 @@ func (p *Proxy) serveStream(a *action, s *streaming, client net.Conn, identity *
 }
 
 // pump carries bytes both ways until both sides have ended, or the key is revoked.
-func (p *Proxy) pump(s *streaming, client net.Conn, service *openedStream) {
+func (*Proxy) pump(s *streaming, client net.Conn, service *openedStream) {
 	defer s.closeWhenRevoked(client)()
-	s.BytesIn, s.BytesOut = stream.Pump(client, service.conn, service.termination)
+	p := stream.Pump(client, service.conn, stream.Limits{Idle: s.idle, Termination: service.termination})
+	s.BytesIn, s.BytesOut = p.FromClient, p.FromService
+	if p.Idle {
+		s.Reason = reasonIdle
+	}
 	service.done(nil)
 }
 

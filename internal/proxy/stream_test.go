@@ -378,6 +378,20 @@ func TestStreamNowhere(t *testing.T) {
 	}
 }
 
+// TestStreamIdle: a stream in which nothing passes is cut, and the log says so.
+func TestStreamIdle(t *testing.T) {
+	var w streamWorld
+	w.add(model.LaneTCP, "app", "*", nil, listenTCP(t, echo("x")))
+	o, observing := observe()
+	b := start(t, w.snapshot(), observing, func(o *Options) { o.EntryPoints[0].StreamIdle = 20 * time.Millisecond })
+	if got, err := io.ReadAll(b.dial(t)); string(got) != "x" || err != nil {
+		t.Errorf("got %q, %v", got, err)
+	}
+	if x := <-o.streams; x.Reason != reasonIdle || x.BytesOut != 1 {
+		t.Errorf("told %+v", x)
+	}
+}
+
 // TestStreamDrain: open streams get the grace, and are then cut.
 func TestStreamDrain(t *testing.T) {
 	var w streamWorld

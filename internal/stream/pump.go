@@ -26,37 +26,55 @@ func (c *Conn) Read(b []byte) (int, error) {
 // Early returns a connection on which some bytes come before what c itself brings.
 func Early(c net.Conn, bytes []byte) *Conn { return &Conn{Conn: c, early: bytes} }
 
-// Pump copies what client sends to service, and the other way round, until both have ended, then closes them. Where one
-// ends, the other is told so (half-close) and may go on: for as long as it wants, or for termination where that is not
-// 0. It returns how many bytes came of each.
+// Limits bound what a pump waits for. 0: no limit.
+type Limits struct {
+	Idle time.Duration // for how long nothing may come from either side
+	// Termination is for how long one side may go on once the other has ended.
+	Termination time.Duration
+}
+
+// Passed is how much came of each side, in bytes, and whether the pump ended because nothing came any more.
+type Passed struct {
+	FromClient, FromService int64
+	Idle                    bool
+}
+
+// Pump copies what client sends to service, and the other way round, until both have ended or the limits are reached,
+// then closes them. Where one ends, the other is told so (half-close) and may go on.
 //
 // Where both are plain TCP the bytes do not leave the kernel (Linux).
-func Pump(client, service net.Conn, termination time.Duration) (fromClient, fromService int64) {
+func Pump(client, service net.Conn, limits Limits) (p Passed) {
 	a, b := sideOf(client), sideOf(service)
+	idle := limitIdleness(a, b, limits.Idle)
 	done := make(chan int64, 1)
-	go func() { done <- pass(a, b, termination) }()
-	fromClient = pass(b, a, termination)
-	fromService = <-done
+	go func() { done <- pass(a, b, limits.Termination) }()
+	p.FromClient = pass(b, a, limits.Termination)
+	p.FromService = <-done
+	p.Idle = idle.stop()
 	_ = client.Close()
 	_ = service.Close()
-	return fromClient, fromService
+	return p
 }
 
 // side is a connection, and what comes on it before anything else.
 type side struct {
 	net.Conn
 	early []byte
+	from  io.Reader            // what is read of it then: itself, as a rule
+	quiet func() time.Duration // for how long nothing has come; nil: nobody asks
 }
 
-func sideOf(c net.Conn) side {
-	if early, ok := c.(*Conn); ok {
-		return side{bare(early.Conn), early.early}
+func sideOf(c net.Conn) *side {
+	var early []byte
+	if begun, ok := c.(*Conn); ok {
+		c, early = begun.Conn, begun.early
 	}
-	return side{Conn: bare(c)}
+	c = bare(c)
+	return &side{Conn: c, early: early, from: c}
 }
 
 // pass copies from one side to the other until the first has ended.
-func pass(to, from side, termination time.Duration) int64 {
+func pass(to, from *side, termination time.Duration) int64 {
 	n, err := forward(to.Conn, from)
 	if err == nil {
 		err = closeWrite(to.Conn)
@@ -72,14 +90,14 @@ func pass(to, from side, termination time.Duration) int64 {
 	return n
 }
 
-func forward(to net.Conn, from side) (int64, error) {
+func forward(to net.Conn, from *side) (int64, error) {
 	if len(from.early) > 0 {
 		if n, err := to.Write(from.early); err != nil {
 			return int64(n), err
 		}
 	}
 	// Bare on both sides, so that io.Copy finds *net.TCPConn.ReadFrom, which splices.
-	n, err := io.Copy(to, from.Conn)
+	n, err := io.Copy(to, from.from)
 	return int64(len(from.early)) + n, err
 }
 
@@ -113,13 +131,21 @@ func halfOf(c net.Conn) (halfCloser, bool) {
 		if half, ok := c.(halfCloser); ok {
 			return half, true
 		}
-		switch wrapper := c.(type) {
-		case interface{ Unwrap() net.Conn }:
-			c = wrapper.Unwrap()
-		case interface{ Raw() net.Conn }: // go-proxyproto's
-			c = wrapper.Raw()
-		default:
+		if c = below(c); c == nil {
 			return nil, false
 		}
 	}
+}
+
+// below returns the connection that carries c; nil: none that is known.
+func below(c net.Conn) net.Conn {
+	switch wrapper := c.(type) {
+	case interface{ Unwrap() net.Conn }:
+		return wrapper.Unwrap()
+	case interface{ Raw() net.Conn }: // go-proxyproto's
+		return wrapper.Raw()
+	case interface{ NetConn() net.Conn }: // crypto/tls's
+		return wrapper.NetConn()
+	}
+	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -187,12 +188,8 @@ func FuzzSniff(f *testing.F) {
 func TestPumpHalfClose(t *testing.T) {
 	client, near := pair(t)
 	far, service := pair(t)
-	type counts struct{ in, out int64 }
-	done := make(chan counts, 1)
-	go func() {
-		in, out := stream.Pump(stream.Early(near, []byte("he")), far, 0)
-		done <- counts{in, out}
-	}()
+	done := make(chan stream.Passed, 1)
+	go func() { done <- stream.Pump(stream.Early(near, []byte("he")), far, stream.Limits{}) }()
 	send(t, client, "llo")
 	if got := receive(t, service); got != "hello" {
 		t.Errorf("the service got %q", got)
@@ -201,7 +198,7 @@ func TestPumpHalfClose(t *testing.T) {
 	if got := receive(t, client); got != "goodbye" {
 		t.Errorf("the client got %q", got)
 	}
-	if got := <-done; got != (counts{5, 7}) {
+	if got := <-done; got != (stream.Passed{FromClient: 5, FromService: 7}) {
 		t.Errorf("counted %+v", got)
 	}
 }
@@ -231,7 +228,7 @@ func TestPumpTermination(t *testing.T) {
 	client, near := pair(t)
 	far, service := pair(t)
 	done := make(chan struct{})
-	go func() { defer close(done); stream.Pump(near, far, time.Millisecond) }()
+	go func() { defer close(done); stream.Pump(near, far, stream.Limits{Termination: time.Millisecond}) }()
 	send(t, client, "")
 	receive(t, service)
 	receive(t, client) // the service never ends
@@ -243,7 +240,7 @@ func TestPumpBroken(t *testing.T) {
 	client, near := pair(t)
 	far, service := pair(t)
 	done := make(chan struct{})
-	go func() { defer close(done); stream.Pump(near, far, 0) }()
+	go func() { defer close(done); stream.Pump(near, far, stream.Limits{}) }()
 	if err := service.SetLinger(0); err != nil {
 		t.Fatal(err)
 	}
@@ -252,6 +249,52 @@ func TestPumpBroken(t *testing.T) {
 		t.Error("read", n)
 	}
 	<-done
+}
+
+// TestPumpIdle: a pump ends when nothing has come from either side for so long, and not while something does.
+func TestPumpIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, near := net.Pipe()
+		far, service := net.Pipe()
+		begun, done := time.Now(), make(chan stream.Passed)
+		go func() { done <- stream.Pump(near, far, stream.Limits{Idle: time.Hour}) }()
+		for range 3 { // of one side only
+			time.Sleep(50 * time.Minute)
+			go func() { _, _ = service.Write([]byte("x")) }()
+			if _, err := client.Read(make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := <-done; got != (stream.Passed{FromService: 3, Idle: true}) {
+			t.Errorf("%+v", got)
+		}
+		if took := time.Since(begun); took != 3*50*time.Minute+time.Hour {
+			t.Errorf("ended after %v", took)
+		}
+		_, _ = client.Close(), service.Close()
+	})
+}
+
+// TestPumpIdleInTheKernel: the same where no byte is seen here.
+func TestPumpIdleInTheKernel(t *testing.T) {
+	client, near := pair(t)
+	far, service := pair(t)
+	done := make(chan stream.Passed, 1)
+	go func() { done <- stream.Pump(near, far, stream.Limits{Idle: 100 * time.Millisecond}) }()
+	last := time.Now()
+	for range 10 {
+		last = time.Now()
+		if _, err := client.Write([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(service, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	receive(t, client)
+	if got := <-done; got != (stream.Passed{FromClient: 10, Idle: true}) || time.Since(last) < 90*time.Millisecond {
+		t.Errorf("%+v after %v", got, time.Since(last))
+	}
 }
 
 func TestDatagrams(t *testing.T) {
