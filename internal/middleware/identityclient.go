@@ -3,9 +3,15 @@ package middleware
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/model"
@@ -28,6 +34,27 @@ func newIdentityClient(place string, spec model.IdentityServer, log *slog.Logger
 	return &identityClient{newAskingClient(config), cmp.Or(spec.Timeout, defaultIdentityTimeout), log}, nil
 }
 
+// isServerAddress wants one that can be asked, without a password in it.
+func isServerAddress(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && u.User == nil && (u.Scheme == "http" || u.Scheme == "https")
+}
+
+// likeOf is equal for equal parts, and says nothing of the secrets among them.
+func likeOf(kind string, parts ...string) string {
+	sum := sha256.Sum256([]byte(fmt.Sprintf("%q", parts)))
+	return kind + " " + string(sum[:])
+}
+
+// revealed are fields in one text, which is the same for the same fields.
+func revealed(fields map[string]model.Secret) string {
+	var b strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		fmt.Fprintf(&b, "%q:%q ", name, fields[name].Reveal())
+	}
+	return b.String()
+}
+
 // serverKeyOf names what the connections to a server depend on.
 func serverKeyOf(spec model.IdentityServer) string {
 	key := spec.Timeout.String()
@@ -36,6 +63,26 @@ func serverKeyOf(spec model.IdentityServer) string {
 		key += string(sum[:])
 	}
 	return key
+}
+
+// post sends a form. The client's name and secret are in Authorization, if it has any (RFC 6749 §2.3.1).
+func (c *identityClient) post(
+	ctx context.Context, address string, form url.Values, client model.OAuthClient, fields map[string]model.Secret,
+	most int64,
+) (http.Header, []byte, error) {
+	r, err := http.NewRequest(http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, nil, errUnreachable
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Accept", "application/json")
+	if client.ID != "" {
+		r.SetBasicAuth(url.QueryEscape(client.ID), url.QueryEscape(client.Secret.Reveal()))
+	}
+	for name, value := range fields {
+		r.Header.Set(name, value.Reveal())
+	}
+	return c.ask(ctx, r, most)
 }
 
 // ask sends a request, and returns the answer with its body, which has at most so many bytes. Unlike with

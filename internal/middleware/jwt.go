@@ -1,29 +1,16 @@
 package middleware
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/json"
 
 	"github.com/fairlead/fairlead/internal/model"
 )
-
-const (
-	// maxToken is the length of the longest token that is looked at, in bytes.
-	maxToken      = 16 << 10
-	defaultLeeway = 30 * time.Second
-)
-
-var errBadToken = errors.New("the token is not good")
 
 // jwtAlgorithms are all that verify something.
 var jwtAlgorithms = []jose.SignatureAlgorithm{
@@ -36,9 +23,7 @@ var jwtAlgorithms = []jose.SignatureAlgorithm{
 type jwt struct {
 	issuers    []issuer
 	algorithms []jose.SignatureAlgorithm
-	audience   []string
-	leeway     time.Duration
-	forever    bool // tokens without exp are good
+	terms      tokenTerms
 }
 
 type issuer struct {
@@ -56,10 +41,7 @@ func newJWT(s *Set, at place, spec *model.JWT) (Func, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &jwt{
-		algorithms: jwtAlgorithms, audience: spec.Audience, forever: spec.AllowNoExpiry,
-		leeway: max(cmp.Or(spec.Leeway, defaultLeeway), 0),
-	}
+	j := &jwt{algorithms: jwtAlgorithms, terms: newTokenTerms(spec.Audience, spec.Leeway, spec.AllowNoExpiry)}
 	if len(spec.Algorithms) > 0 {
 		j.algorithms = nil
 	}
@@ -73,41 +55,9 @@ func newJWT(s *Set, at place, spec *model.JWT) (Func, error) {
 	if j.issuers, err = s.issuers(at, spec); err != nil {
 		return nil, err
 	}
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			use.removeIdentity(r.Header)
-			c, err := j.admit(r, source)
-			switch {
-			case errors.Is(err, errUnreachable):
-				refuse(w, http.StatusBadGateway, "auth_unreachable")
-				return
-			case err != nil:
-				challengeBearer(w, err)
-				refuse(w, http.StatusUnauthorized, "refused_by_jwt")
-				return
-			case !use.allows(c):
-				w.Header().Set("WWW-Authenticate", `Bearer realm="fairlead", error="insufficient_scope"`)
-				refuse(w, http.StatusForbidden, "refused_by_jwt")
-				return
-			}
-			if spec.Strip {
-				source.remove(r)
-			}
-			use.tell(r.Header, c)
-			next.ServeHTTP(w, r)
-		})
-	}, nil
-}
-
-var errNoToken = errors.New("the request has no token")
-
-// challengeBearer says no more than that a token was not good (RFC 6750 §3.1).
-func challengeBearer(w http.ResponseWriter, err error) {
-	challenge := `Bearer realm="fairlead"`
-	if !errors.Is(err, errNoToken) {
-		challenge += `, error="invalid_token"`
-	}
-	w.Header().Set("WWW-Authenticate", challenge)
+	g := &tokenGuard{source: source, use: use, strip: spec.Strip, check: j.verify}
+	g.deny = func(w http.ResponseWriter, status int) { refuse(w, status, "refused_by_jwt") }
+	return g.wrap, nil
 }
 
 // issuers makes the keys of those that are trusted. Sets that are fetched outlive the handler.
@@ -168,21 +118,9 @@ func (s *Set) remoteKeys(at place, spec *model.JWT) (*remoteKeys, error) {
 	}), nil
 }
 
-// admit returns the claims of the request's token.
-func (j *jwt) admit(r *http.Request, source credentialSource) (claims, error) {
-	token, found := source.only(r)
-	switch {
-	case found == 0:
-		return nil, errNoToken
-	case found > 1:
-		return nil, errBadToken
-	}
-	return j.verify(r.Context(), token)
-}
-
 // verify returns errUnreachable where it is not known whether the token is good, and errBadToken where it is not.
 func (j *jwt) verify(ctx context.Context, token string) (claims, error) {
-	if len(token) > maxToken || !isCompact(token) {
+	if !isCompact(token) {
 		return nil, errBadToken
 	}
 	signed, err := jose.ParseSignedCompact(token, j.algorithms)
@@ -202,8 +140,8 @@ func (j *jwt) verify(ctx context.Context, token string) (claims, error) {
 	if err := j.verifySignature(ctx, signed, c.text("iss")); err != nil {
 		return nil, err
 	}
-	if !j.isTimely(c, time.Now()) || !j.isForUs(c) {
-		return nil, errBadToken
+	if err := j.terms.check(c); err != nil {
+		return nil, err
 	}
 	return c, nil
 }
@@ -235,50 +173,4 @@ func (j *jwt) verifySignature(ctx context.Context, signed *jose.JSONWebSignature
 		}
 	}
 	return failed
-}
-
-// isTimely looks at exp, nbf and iat (RFC 7519 §4.1). One that is there and no number is not good.
-func (j *jwt) isTimely(c claims, now time.Time) bool {
-	expires, ok := numericDate(c["exp"])
-	if !ok && (c["exp"] != nil || !j.forever) {
-		return false
-	}
-	if ok && !now.Add(-j.leeway).Before(expires) {
-		return false
-	}
-	for _, name := range []string{"nbf", "iat"} {
-		if begins, ok := numericDate(c[name]); !ok && c[name] != nil || ok && now.Add(j.leeway).Before(begins) {
-			return false
-		}
-	}
-	return true
-}
-
-// numericDate reads seconds since 1970, which may have a fraction. Those after the year 9999 are taken for a mistake.
-func numericDate(value any) (time.Time, bool) {
-	number, ok := value.(json.Number)
-	if !ok {
-		return time.Time{}, false
-	}
-	seconds, err := number.Float64()
-	if err != nil || seconds < 0 || seconds > 253402300799 {
-		return time.Time{}, false
-	}
-	whole, fraction := math.Modf(seconds)
-	return time.Unix(int64(whole), int64(fraction*1e9)), true
-}
-
-// isForUs looks at aud, which is a text or a list of them (RFC 7519 §4.1.3).
-func (j *jwt) isForUs(c claims) bool {
-	if len(j.audience) == 0 {
-		return true
-	}
-	if one, ok := c["aud"].(string); ok {
-		return slices.Contains(j.audience, one)
-	}
-	list, _ := c["aud"].([]any)
-	return slices.ContainsFunc(list, func(item any) bool {
-		text, ok := item.(string)
-		return ok && slices.Contains(j.audience, text)
-	})
 }

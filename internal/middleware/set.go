@@ -37,6 +37,8 @@ var kinds = []kind{
 	of("ipAllowList", func(m *model.Middleware) *model.IPAllowList { return m.IPAllowList }, newIPAllowList),
 	of("jwt", func(m *model.Middleware) *model.JWT { return m.JWT }, newJWT),
 	of("maintenance", func(m *model.Middleware) *model.Maintenance { return m.Maintenance }, newMaintenance),
+	of("oAuthIntrospection", func(m *model.Middleware) *model.OAuthIntrospection { return m.OAuthIntrospection },
+		newOAuthIntrospection),
 	of("passTLSClientCert", func(m *model.Middleware) *model.PassTLSClientCert { return m.PassTLSClientCert },
 		newPassTLSClientCert),
 	of("rateLimit", func(m *model.Middleware) *model.RateLimit { return m.RateLimit }, newRateLimit),
@@ -122,7 +124,7 @@ type Set struct {
 // kept is what outlives the handler of one middleware. Its place has no route where all routes share it.
 type kept struct {
 	like   string    // what the state is for; when that changes, nothing can be kept
-	state  any       // *clients, *inFlight, *breaker, *askingClient, *nonces, *remoteKeys, *cache.Store
+	state  any       // *clients, *inFlight, *breaker, *askingClient, *remoteKeys, *cache.Store and others
 	unused time.Time // since when no generation has it; zero: one has
 }
 

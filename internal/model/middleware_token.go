@@ -68,3 +68,26 @@ const (
 	ClaimSplit    ClaimTest = "SplitContains" // the claim, divided at the first value, has the second
 	ClaimOneOf    ClaimTest = "OneOf"         // the claim is one of the values
 )
+
+// OAuthIntrospection admits requests with a token that its issuer, when it is asked, says is good (RFC 7662).
+type OAuthIntrospection struct {
+	Token   TokenSource       `json:"token"`
+	URL     string            `json:"url"` // of the introspection endpoint; http or https
+	Client  OAuthClient       `json:"client,omitzero"`
+	Headers map[string]Secret `json:"headers,omitempty"` // go with every question, by canonical names
+	Hint    string            `json:"hint,omitempty"`    // token_type_hint; "": none
+	// Issuer and Audience must be those of the answer. "" and nil: they are not looked at.
+	Issuer   string   `json:"issuer,omitempty"`
+	Audience []string `json:"audience,omitempty"`
+	// Keep is how long an answer is used, if its exp does not come before. 0 is 10 s; below 0: not at all.
+	Keep time.Duration `json:"keep,omitempty"`
+	ClaimUse
+	Strip  bool           `json:"strip,omitempty"` // take the token out of the request that the service sees
+	Server IdentityServer `json:"server,omitzero"`
+}
+
+// OAuthClient is who this instance is to a server of OAuth 2.0 (RFC 6749 §2.3.1).
+type OAuthClient struct {
+	ID     string `json:"id,omitempty"`
+	Secret Secret `json:"secret,omitzero"`
+}
