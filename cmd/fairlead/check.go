@@ -132,12 +132,16 @@ func offlineProxy(c *config.Config, s *model.Snapshot) (*proxy.Proxy, error) {
 	log := slog.New(slog.DiscardHandler)
 	o := proxy.Options{
 		Hosts: upstream.NewHosts(upstream.Options{Log: log}), Log: log,
-		Middlewares: middleware.NewSet(middleware.Options{Keys: noKeys{}, Log: log}),
+		Middlewares:  middleware.NewSet(middleware.Options{Keys: noKeys{}, Log: log}),
+		Certificates: cert.NewKeyring(),
 	}
 	for _, e := range c.EntryPoints {
 		entryPoint := proxy.EntryPoint{Name: e.Name, Default: e.AsDefault, UDP: e.Address.UDP}
 		if e.TLS != nil {
 			entryPoint.TLS = new(tls.Config) // its certificates are looked at elsewhere
+			if files, err := cert.NewFiles(pairsOf(e), log); err == nil {
+				entryPoint.Certified = cert.Choice{Own: files, Shared: o.Certificates}.Has
+			}
 		}
 		o.EntryPoints = append(o.EntryPoints, entryPoint)
 	}

@@ -16,6 +16,7 @@ func TestDocumentsAreComplete(t *testing.T) {
 	checks := []check{
 		{"internal/config/*.go", tag, "docs/configuration.md"},
 		{"internal/dynamic/router.go", tag, "docs/routes.md"},
+		{"internal/dynamic/tls*.go", tag, "docs/tls.md"},
 		{"internal/dynamic/service.go", tag, "docs/routes.md"},
 		{"internal/dynamic/loadbalancer.go", tag, "docs/routes.md"},
 		{"internal/dynamic/healthcheck.go", tag, "docs/routes.md"},

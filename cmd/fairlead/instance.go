@@ -35,6 +35,7 @@ type instance struct {
 	keys      *access.Keys
 	authority *cert.Authority        // nil where no link is offered, or its certificate comes from files
 	files     map[string]*cert.Files // certificates, by entry point
+	keyring   *cert.Keyring          // certificates that snapshots bring
 	catalog   *catalog.Catalog
 	followers map[string]*link.Follower // by cluster
 	gateways  map[string]proxy.Gateway  // by cluster
@@ -58,7 +59,8 @@ type service struct {
 
 // newInstance makes an instance. Its addresses are open when it returns; nothing is served before Run.
 func newInstance(ctx context.Context, c *config.Config, log *slog.Logger) (*instance, error) {
-	i := &instance{config: c, log: log, files: make(map[string]*cert.Files), metrics: telemetry.NewMetrics()}
+	i := &instance{config: c, log: log, files: make(map[string]*cert.Files), keyring: cert.NewKeyring()}
+	i.metrics = telemetry.NewMetrics()
 	for _, step := range []func(context.Context) error{
 		i.openStore, i.openCatalog, i.openFollowers, i.openLink, i.openProxy, i.openServices,
 	} {

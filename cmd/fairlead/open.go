@@ -213,8 +213,9 @@ func (i *instance) openProxy(context.Context) error {
 	})
 	o := proxy.Options{
 		Link: i.link, Gateways: i.gateways, Hosts: i.hosts, Log: i.log,
-		Middlewares: middleware.NewSet(middleware.Options{Keys: i.keys, Log: i.log}),
-		Observers:   []proxy.Observer{i.metrics}, Connections: i.metrics.OpenConnections,
+		Middlewares:  middleware.NewSet(middleware.Options{Keys: i.keys, Log: i.log}),
+		Certificates: i.keyring,
+		Observers:    []proxy.Observer{i.metrics}, Connections: i.metrics.OpenConnections,
 	}
 	if a := i.config.AccessLog; a != nil {
 		out, err := i.openAccessLog(a.FilePath)
@@ -283,11 +284,7 @@ func (i *instance) entryPoint(e config.EntryPoint) (proxy.EntryPoint, error) {
 	if e.TLS == nil {
 		return o, nil
 	}
-	var pairs []cert.Pair
-	for _, c := range e.TLS.Certificates {
-		pairs = append(pairs, cert.Pair(c))
-	}
-	files, err := cert.NewFiles(pairs, i.log)
+	files, err := cert.NewFiles(pairsOf(e), i.log)
 	if err != nil {
 		return o, fmt.Errorf("reading the certificates of entry point %s: %w", e.Name, err)
 	}
@@ -296,11 +293,20 @@ func (i *instance) entryPoint(e config.EntryPoint) (proxy.EntryPoint, error) {
 	if e.TLS.MinVersion == "1.3" {
 		oldest = tls.VersionTLS13
 	}
-	o.TLS = cert.ServerTLS(files.GetCertificate, oldest)
+	choice := cert.Choice{Own: files, Shared: i.keyring}
+	o.TLS, o.Certified = cert.ServerTLS(choice.GetCertificate, oldest), choice.Has
 	if h := e.HTTP3; h != nil {
 		o.HTTP3 = &proxy.HTTP3{AdvertisedPort: h.AdvertisedPort, ZeroRTT: h.ZeroRTT}
 	}
 	return o, nil
+}
+
+// pairsOf returns the certificates of an entry point that speaks TLS.
+func pairsOf(e config.EntryPoint) (pairs []cert.Pair) {
+	for _, c := range e.TLS.Certificates {
+		pairs = append(pairs, cert.Pair(c))
+	}
+	return pairs
 }
 
 // openServices opens the management API, and the metrics where they are asked for.

@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -206,7 +207,9 @@ func startLoad(c *call) error {
 
 func (l *scriptLoad) run(ctx context.Context, q question, pace time.Duration) {
 	defer close(l.ended)
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}, Timeout: scriptTimeout}
+	client := &http.Client{Timeout: scriptTimeout, Transport: &http.Transport{
+		MaxIdleConnsPerHost: 256, TLSClientConfig: &tls.Config{ServerName: q.sni, InsecureSkipVerify: q.anyCert},
+	}}
 	defer client.CloseIdleConnections()
 	tick := time.NewTicker(pace)
 	defer tick.Stop()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -33,6 +34,8 @@ type question struct {
 	status  int
 	trust   string // file with the only certificate that is believed
 	anyCert bool   // any is believed
+	shown   string // certificate that we show, FILE.pem with FILE-key.pem
+	sni     string // asked for when TLS begins; "": the host
 	proto   string
 	proxied string // line of the PROXY protocol
 }
@@ -59,6 +62,8 @@ func parseGet(ts *testscript.TestScript, args []string) (q question, err error) 
 	flags.IntVar(&q.status, "status", http.StatusOK, "")
 	flags.StringVar(&q.trust, "trust", "", "")
 	flags.BoolVar(&q.anyCert, "k", false, "")
+	flags.StringVar(&q.shown, "cert", "", "")
+	flags.StringVar(&q.sni, "sni", "", "")
 	flags.StringVar(&q.proto, "proto", "http1", "")
 	flags.StringVar(&q.proxied, "proxied", "", "")
 	for rest := args; len(rest) > 0; {
@@ -78,6 +83,9 @@ func parseGet(ts *testscript.TestScript, args []string) (q question, err error) 
 	}
 	if q.trust != "" {
 		q.trust = ts.MkAbs(q.trust)
+	}
+	if q.shown != "" {
+		q.shown = ts.MkAbs(q.shown)
 	}
 	return q, nil
 }
@@ -116,6 +124,7 @@ func (q question) transport(host string) (*http.Transport, error) {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
 	}
+	host = cmp.Or(q.sni, host)
 	t := &http.Transport{
 		DisableKeepAlives: true, Protocols: new(http.Protocols),
 		TLSClientConfig: &tls.Config{
@@ -128,6 +137,13 @@ func (q question) transport(host string) (*http.Transport, error) {
 			}
 			return conn, err
 		},
+	}
+	if q.shown != "" {
+		pair, err := tls.LoadX509KeyPair(q.shown+".pem", q.shown+"-key.pem")
+		if err != nil {
+			return nil, err
+		}
+		t.TLSClientConfig.Certificates = []tls.Certificate{pair}
 	}
 	switch q.proto {
 	case "http1":

@@ -17,6 +17,8 @@ func Merge(order []model.Source, from map[model.Source]model.Snapshot) *model.Sn
 		s := from[source]
 		merged.Routes = append(merged.Routes, s.Routes...)
 		merged.Middlewares = append(merged.Middlewares, s.Middlewares...)
+		merged.Certificates = append(merged.Certificates, s.Certificates...)
+		merged.TLSOptions = append(merged.TLSOptions, s.TLSOptions...)
 		if source.Kind() != model.LinkKind {
 			merged.Services = append(merged.Services, s.Services...)
 			continue
@@ -32,6 +34,8 @@ func Merge(order []model.Source, from map[model.Source]model.Snapshot) *model.Sn
 	sortRefs(merged.Services)
 	sortRefs(merged.Routes)
 	sortRefs(merged.Middlewares)
+	sortRefs(merged.Certificates)
+	sortRefs(merged.TLSOptions)
 	merged.Problems = problems(from)
 	return merged
 }

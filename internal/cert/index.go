@@ -32,17 +32,26 @@ func newIndex(certificates []*tls.Certificate) *index {
 	return x
 }
 
-// find returns the certificate for a name: one for exactly that name, else a wildcard's (which stands for one label,
-// RFC 9525 §6.3), else the first. It allocates nothing for a name in lower case, which is what clients send.
+// find returns the certificate for exactly the name, else a wildcard's, else the first.
 func (x *index) find(name string) *tls.Certificate {
-	name = strings.TrimSuffix(strings.ToLower(name), ".")
+	name = canonical(name)
 	if c := x.exact[name]; c != nil {
 		return c
 	}
-	if dot := strings.IndexByte(name, '.'); dot > 0 {
-		if c := x.wildcard[name[dot:]]; c != nil {
-			return c
-		}
+	if c := x.covering(name); c != nil {
+		return c
 	}
 	return x.first
+}
+
+// canonical returns a name as the index has it. It allocates nothing for one in lower case, which is what clients send.
+func canonical(name string) string { return strings.TrimSuffix(strings.ToLower(name), ".") }
+
+// covering returns the certificate with a wildcard for the name, which stands for one label (RFC 9525 §6.3); nil: there
+// is none.
+func (x *index) covering(name string) *tls.Certificate {
+	if dot := strings.IndexByte(name, '.'); dot > 0 {
+		return x.wildcard[name[dot:]]
+	}
+	return nil
 }

@@ -15,8 +15,7 @@ import (
 // maxFile is how many bytes a certificate's or a key's file may have.
 const maxFile = 1 << 20
 
-// kindCertificate is the kind of the objects that Problems are about; their name is the certificate's file.
-const kindCertificate = "certificate"
+const expired = "the certificate has expired and clients refuse it: renew it"
 
 // Pair names the files of a certificate (PEM, the leaf first, then its chain) and of its key (PEM).
 type Pair struct{ CertFile, KeyFile string }
@@ -61,7 +60,7 @@ func (l *loaded) load(now time.Time) *loaded {
 // problems returns what the operator has to know of the pair.
 func (l *loaded) problems(now time.Time) []model.Problem {
 	problem := model.Problem{
-		Object: model.Object{Kind: kindCertificate, Ref: model.Ref{Name: model.Name{Name: l.CertFile}}},
+		Object: model.Object{Kind: model.KindCertificate, Ref: model.Ref{Name: model.Name{Name: l.CertFile}}},
 		At:     l.CertFile,
 	}
 	var list []model.Problem
@@ -72,7 +71,7 @@ func (l *loaded) problems(now time.Time) []model.Problem {
 	}
 	if ends := l.good.Leaf.NotAfter; now.After(ends) {
 		problem.Code, problem.Since = model.Stale, ends
-		problem.Message = "the certificate has expired and clients refuse it: renew it"
+		problem.Message = expired
 		list = append(list, problem)
 	}
 	return list

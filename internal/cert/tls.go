@@ -3,6 +3,10 @@ package cert
 import (
 	"cmp"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
+
+	"github.com/fairlead/fairlead/internal/model"
 )
 
 // Get finds the certificate for a handshake; it is what [tls.Config.GetCertificate] takes.
@@ -17,4 +21,28 @@ func ServerTLS(get Get, minVersion uint16) *tls.Config {
 		MinVersion:     cmp.Or(minVersion, tls.VersionTLS12),
 		NextProtos:     []string{"h2", "http/1.1"},
 	}
+}
+
+// WithOptions returns a copy of an entry point's TLS side that has the options. An entry point that wants TLS 1.3 wants
+// it whatever they say; otherwise their oldest version counts.
+func WithOptions(base *tls.Config, o *model.TLSOptions) (*tls.Config, error) {
+	c := base.Clone()
+	if o.MinVersion != 0 && base.MinVersion < tls.VersionTLS13 {
+		c.MinVersion = o.MinVersion
+	}
+	c.MaxVersion, c.CipherSuites, c.CurvePreferences = o.MaxVersion, o.CipherSuites, o.Curves
+	if len(o.Protocols) > 0 {
+		c.NextProtos = o.Protocols
+	}
+	c.SessionTicketsDisabled = o.NoTickets
+	c.ClientAuth = o.ClientAuth
+	if len(o.ClientCAs) > 0 {
+		c.ClientCAs = x509.NewCertPool()
+	}
+	for _, pem := range o.ClientCAs {
+		if !c.ClientCAs.AppendCertsFromPEM([]byte(pem)) {
+			return nil, errors.New("one of the CAs of clients holds no certificate")
+		}
+	}
+	return c, nil
 }

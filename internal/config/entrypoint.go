@@ -95,7 +95,7 @@ type UDP struct {
 
 // TLS serves the entry point over TLS.
 type TLS struct {
-	Certificates []KeyPair `doc:"certificates"` // at least one; the first is shown to clients that name no host
+	Certificates []KeyPair `doc:"certificates"` // the first is shown to clients that name no host
 	MinVersion   string    `doc:"minVersion"`   // "1.2" (the default) or "1.3"
 }
 

@@ -62,9 +62,6 @@ func (l *loader) entryPoint(p part, e *EntryPoint) {
 	if e.Address.UDP {
 		l.wrong(tls, "TLS is for connections, not for UDP")
 	}
-	if len(e.TLS.Certificates) == 0 {
-		l.wrong(tls.key("certificates"), "is missing; an entry point with TLS needs a certificate")
-	}
 	for i := range e.TLS.Certificates {
 		l.keyPair(tls.key("certificates").item(i), &e.TLS.Certificates[i])
 	}

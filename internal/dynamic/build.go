@@ -83,6 +83,10 @@ func (b *builder) add(d *Document) {
 			b.snapshot.Middlewares = append(b.snapshot.Middlewares, m.middleware)
 		case m.route != nil:
 			b.snapshot.Routes = append(b.snapshot.Routes, m.route)
+		case m.certificate != nil:
+			b.snapshot.Certificates = append(b.snapshot.Certificates, m.certificate)
+		case m.options != nil:
+			b.snapshot.TLSOptions = append(b.snapshot.TLSOptions, m.options)
 		}
 		b.snapshot.Problems = append(b.snapshot.Problems, m.problems...)
 	}

@@ -17,6 +17,7 @@ type Document struct {
 	transports  []entry[serversTransport]
 	tcp         tcpDocument
 	udp         udpDocument
+	tls         tlsDocument
 	parts       []part             // what these add to a snapshot
 	mistakes    []document.Mistake // outside those
 	unsupported []unsupported
@@ -25,6 +26,7 @@ type Document struct {
 // entry is one named object of a section. Everything that is not mistaken is in its spec.
 type entry[T any] struct {
 	name     string
+	path     string // as the owner writes it; "": that of the section, and the name
 	at       document.Position
 	node     *document.Node
 	spec     T
@@ -38,10 +40,10 @@ type unsupported struct {
 }
 
 type fileSpec struct {
-	HTTP httpSpec       `doc:"http"`
-	TCP  tcpSpec        `doc:"tcp"`
-	UDP  udpSpec        `doc:"udp"`
-	TLS  *document.Node `doc:"tls"`
+	HTTP httpSpec `doc:"http"`
+	TCP  tcpSpec  `doc:"tcp"`
+	UDP  udpSpec  `doc:"udp"`
+	TLS  tlsSpec  `doc:"tls"`
 }
 
 type httpSpec struct {
@@ -68,7 +70,7 @@ func Decode(source model.Source, file string, data []byte) (*Document, error) {
 	d.refuse("http.models", spec.HTTP.Models, 1)
 	d.tcp = decodeTCP(d, &spec.TCP)
 	d.udp = decodeUDP(d, &spec.UDP)
-	d.refuse("tls", spec.TLS, 2)
+	d.tls = decodeTLS(d, &spec.TLS)
 	d.addParts()
 	return d, nil
 }
@@ -85,6 +87,7 @@ func (d *Document) Files() []string {
 	for i := range d.transports {
 		files = append(files, d.transports[i].spec.files()...)
 	}
+	files = append(files, d.tls.files()...)
 	files = slices.DeleteFunc(files, func(name string) bool { return name == "" })
 	slices.Sort(files)
 	return slices.Compact(files)

@@ -53,6 +53,13 @@ func (d *Document) find(wanted model.Object) *object {
 		return named(d.udp.routers, name)
 	case section{model.LaneUDP, model.KindService}:
 		return named(d.udp.services, name)
+	case section{model.LaneHTTP, model.KindTLSOptions}:
+		return named(d.tls.options, name)
+	case section{model.LaneHTTP, model.KindCertificate}:
+		if o := named(d.tls.certificates, name); o != nil {
+			return o
+		}
+		return named(d.tls.stores, name)
 	case section{model.LaneHTTP, model.KindTransport}:
 		return named(d.transports, name)
 	}

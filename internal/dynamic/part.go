@@ -1,6 +1,7 @@
 package dynamic
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/document"
@@ -22,12 +23,14 @@ type part struct {
 // claim is what an object is known by in a source.
 type claim struct{ section, name string }
 
-// made is what became of an object: at most one of the three, and problems.
+// made is what became of an object: at most one, and problems.
 type made struct {
-	service    *model.Service
-	middleware *model.Middleware
-	route      *model.Route
-	problems   []model.Problem
+	service     *model.Service
+	middleware  *model.Middleware
+	route       *model.Route
+	certificate *model.Certificate
+	options     *model.TLSOptions
+	problems    []model.Problem
 }
 
 // surroundings are what objects may ask for that does not stand in their document, or may stand in another one.
@@ -52,6 +55,7 @@ func (d *Document) addParts() {
 	addRoutes(d, "http.routers", d.routers, "the route's requests are answered 503", (*object).route)
 	addRoutes(d, "tcp.routers", d.tcp.routers, "the route's connections are refused", (*object).tcpRoute)
 	addRoutes(d, "udp.routers", d.udp.routers, "the route's datagrams are dropped", (*object).udpRoute)
+	addTLS(d)
 }
 
 func addServices[T spec](d *Document, section string, entries []entry[T], build func(*object, *T) *model.Service) {
@@ -109,10 +113,10 @@ func addSection[T spec](d *Document, kind, section string, entries []entry[T], b
 // begin starts an object, and reports the mistakes that were found when it was decoded.
 func begin[T spec](source model.Source, around *surroundings, kind, section string, e *entry[T]) *object {
 	o := &object{
-		kind: kind, path: section + "." + e.name, node: e.node, at: e.at, around: around,
+		kind: kind, path: cmp.Or(e.path, section+"."+e.name), node: e.node, at: e.at, around: around,
 		ref: model.Ref{Name: model.Name{Name: e.name}, Source: source, Lane: laneOf(section)},
 	}
-	if err := checkName(e.name); err != nil {
+	if err := checkName(e.name); err != nil && e.path == "" { // what has a path has a name of our making
 		o.misnamed = true
 		o.fault(model.InvalidField, "", e.at, err.Error())
 	}

@@ -40,9 +40,9 @@ func (o *object) route(spec *router) (r *model.Route, ok bool) {
 	match, ok := o.match(spec)
 	r = &model.Route{
 		Name: o.ref.Name, Source: o.ref.Source, EntryPoints: o.entryPoints(spec.EntryPoints),
-		Match: match, Priority: spec.Priority, TLS: o.tls(spec.TLS), Timeouts: o.timeouts(spec.Timeouts),
-		Export: o.export(spec.Export),
+		Match: match, Priority: spec.Priority, Timeouts: o.timeouts(spec.Timeouts), Export: o.export(spec.Export),
 	}
+	o.tls(r, spec.TLS)
 	if r.Priority == 0 {
 		r.Priority = len(spec.Rule)
 	}
@@ -99,8 +99,19 @@ func (o *object) match(spec *router) (model.Match, bool) {
 	return m, err == nil && !o.in("parentRefs").isBlamed()
 }
 
-// tls reports whether the route is for requests over TLS. As in Traefik a bare true stands for an empty map.
-func (o *object) tls(n *document.Node) bool {
+// tls reads whether the route is for requests over TLS, and on which terms. As in Traefik a bare true stands for an
+// empty map.
+func (o *object) tls(r *model.Route, n *document.Node) {
+	var spec struct {
+		Options string      `doc:"options"`
+		Domains []tlsDomain `doc:"domains"`
+	}
+	r.TLS = o.asksTLS(n, &spec)
+	o.terms(r, spec.Options, spec.Domains)
+}
+
+// asksTLS reports whether there is TLS, and decodes what is said of it.
+func (o *object) asksTLS(n *document.Node, spec any) bool {
 	switch {
 	case n == nil || n.Kind == document.Null:
 		return false
@@ -111,13 +122,7 @@ func (o *object) tls(n *document.Node) bool {
 		}
 		return on
 	}
-	var spec struct {
-		Options string `doc:"options"`
-	}
-	o.mistakes(prefixed("tls", document.Decode(n, &spec)), []gap{{"tls.certResolver", ignored}, {"tls.domains", ignored}})
-	if spec.Options != "" && spec.Options != "default" {
-		o.in("tls", "options").unsupported(left) // they may ask for client certificates
-	}
+	o.mistakes(prefixed("tls", document.Decode(n, spec)), []gap{{"tls.certResolver", ignored}})
 	return true
 }
 

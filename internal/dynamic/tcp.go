@@ -2,7 +2,6 @@ package dynamic
 
 import (
 	"slices"
-	"strconv"
 
 	"github.com/fairlead/fairlead/internal/document"
 	"github.com/fairlead/fairlead/internal/model"
@@ -65,7 +64,7 @@ func (o *object) tcpRoute(spec *tcpRouter) (*model.Route, bool) {
 	if r.Priority == 0 {
 		r.Priority = tcpPriority(spec.Rule, match)
 	}
-	r.TLS, r.Passthrough = o.tcpTLS(spec.TLS)
+	o.tcpTLS(r, spec.TLS)
 	if ok && !r.TLS && namesHosts(&match) {
 		o.in("rule").invalid("only TLS tells the name of a host; add tls: {}, or tls: {passthrough: true}, " +
 			"or ask for HostSNI(`*`)")
@@ -127,25 +126,14 @@ func namesHosts(m *model.Match) bool {
 	return slices.ContainsFunc(m.Of, func(o model.Match) bool { return namesHosts(&o) })
 }
 
-// tcpTLS says whether the route is for TLS, and who ends it. As in Traefik a bare true stands for an empty map.
-func (o *object) tcpTLS(n *document.Node) (on, passthrough bool) {
-	switch {
-	case n == nil || n.Kind == document.Null:
-		return false, false
-	case n.Kind == document.Scalar:
-		on, err := strconv.ParseBool(n.Text)
-		if err != nil {
-			o.in("tls").invalid("expected a map, true or false")
-		}
-		return on, false
-	}
+// tcpTLS reads whether the route is for TLS, who ends it, and on which terms.
+func (o *object) tcpTLS(r *model.Route, n *document.Node) {
 	var spec struct {
-		Passthrough bool   `doc:"passthrough"`
-		Options     string `doc:"options"`
+		Passthrough bool        `doc:"passthrough"`
+		Options     string      `doc:"options"`
+		Domains     []tlsDomain `doc:"domains"`
 	}
-	o.mistakes(prefixed("tls", document.Decode(n, &spec)), []gap{{"tls.certResolver", ignored}, {"tls.domains", ignored}})
-	if spec.Options != "" && spec.Options != "default" {
-		o.in("tls", "options").unsupported(left) // they may ask for client certificates
-	}
-	return true, spec.Passthrough
+	r.TLS = o.asksTLS(n, &spec)
+	r.Passthrough = spec.Passthrough
+	o.terms(r, spec.Options, spec.Domains)
 }

@@ -115,6 +115,7 @@ var basics = []struct{ prefix, object string }{
 	{"tcp.routers.", "{\"rule\": \"HostSNI(`a.example`)\", \"service\": \"db\", \"tls\": {}}"},
 	{"tcp.services.NAME.loadBalancer", `{"loadBalancer": {"servers": [{"address": "a:1"}]}}`},
 	{"tcp.services.NAME.weighted", `{"weighted": {"services": [{"name": "a"}]}}`},
+	{"tls.options.NAME.clientAuth.clientAuthType", `{"clientAuth": {"caFiles": ["root.pem"]}}`},
 	{"udp.routers.", `{"service": "dns"}`},
 	{"udp.services.NAME.loadBalancer", `{"loadBalancer": {"servers": [{"address": "a:1"}]}}`},
 	{"udp.services.NAME.weighted", `{"weighted": {"services": [{"name": "a"}]}}`},
@@ -207,7 +208,9 @@ func put(m map[string]any, key string, value any) {
 func (s sample) served(t *testing.T) string {
 	t.Helper()
 	snapshot := s.snapshot(t)
-	switch built := len(snapshot.Routes) + len(snapshot.Services) + len(snapshot.Middlewares); {
+	built := len(snapshot.Routes) + len(snapshot.Services) + len(snapshot.Middlewares) + len(snapshot.Certificates) +
+		len(snapshot.TLSOptions)
+	switch {
 	case len(snapshot.Services) > 0 && reflect.DeepEqual(snapshot.Services[0].Transport, new(model.Transport)):
 		t.Errorf("%s is passed over in silence", s.key)
 	case built > 0 && isDeprecated(snapshot.Problems):

@@ -40,6 +40,9 @@ const (
 	KindTransport  = "serversTransport"
 	KindSource     = "source"
 	KindCluster    = "cluster"
+
+	KindCertificate = "certificate"
+	KindTLSOptions  = "tlsOptions"
 )
 
 // Code is stable and countable.
@@ -55,6 +58,8 @@ const (
 	Deprecated        Code = "deprecated"         // an old name of the format, served under its new one
 	UnknownService    Code = "unknown_service"    // the route answers 503
 	UnknownMiddleware Code = "unknown_middleware" // the route answers 503: without it, it might be open to all
+	UnknownTLSOptions Code = "unknown_tls_options"
+	NoCertificate     Code = "no_certificate" // there is none for a name that a route says is to have one
 	UnknownEntryPoint Code = "unknown_entry_point"
 	Cycle             Code = "cycle"       // objects refer to each other in a circle; the route answers 503
 	Conflict          Code = "conflict"    // another route has the same rule and goes first

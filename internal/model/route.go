@@ -17,7 +17,11 @@ type Route struct {
 	// lane of TCP, to connections without TLS only.
 	TLS bool `json:"tls,omitempty"`
 	// Passthrough leaves TLS to the service. Otherwise it ends here. With TLS, in the lane of TCP only.
-	Passthrough bool      `json:"passthrough,omitempty"`
+	Passthrough bool `json:"passthrough,omitempty"`
+	// TLSOptions are the terms on which clients may begin TLS with the route's hosts. Zero: the default ones.
+	TLSOptions Ref `json:"tlsOptions,omitzero"`
+	// TLSNames are those for which there should be a certificate.
+	TLSNames    []string  `json:"tlsNames,omitempty"`
 	Middlewares []Ref     `json:"middlewares,omitempty"` // in the order in which they see the request
 	Backends    []Backend `json:"backends"`
 	Timeouts    Timeouts  `json:"timeouts,omitzero"`

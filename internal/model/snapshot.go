@@ -16,7 +16,10 @@ type Snapshot struct {
 	Services    []*Service    `json:"services,omitempty"`    // sorted by Ref, each once
 	Routes      []*Route      `json:"routes,omitempty"`      // sorted by Ref, each once
 	Middlewares []*Middleware `json:"middlewares,omitempty"` // sorted by Ref, each once
-	Problems    []Problem     `json:"problems,omitempty"`    // sorted
+	// Certificates and TLSOptions are of the instance's own sources: they cross no link. Sorted by Ref, each once.
+	Certificates []*Certificate `json:"certificates,omitempty"`
+	TLSOptions   []*TLSOptions  `json:"tlsOptions,omitempty"`
+	Problems     []Problem      `json:"problems,omitempty"` // sorted
 	// Order is the precedence of the sources, first wins; those it does not name come after all that it names, as
 	// equals. Merged snapshots only.
 	Order []Source `json:"order,omitempty"`
@@ -30,6 +33,8 @@ func (s *Snapshot) Sort() {
 	sortObjects(s.Services)
 	sortObjects(s.Routes)
 	sortObjects(s.Middlewares)
+	sortObjects(s.Certificates)
+	sortObjects(s.TLSOptions)
 	slices.SortFunc(s.Problems, Problem.Compare)
 	for _, svc := range s.Services {
 		slices.SortFunc(svc.Endpoints, func(a, b Endpoint) int { return cmp.Compare(a.Addr, b.Addr) })
@@ -50,7 +55,9 @@ func Reuse(prev, next *Snapshot) (changed bool) {
 	services := reuse(prev.Services, next.Services)
 	routes := reuse(prev.Routes, next.Routes)
 	middlewares := reuse(prev.Middlewares, next.Middlewares)
-	return services || routes || middlewares ||
+	certificates := reuse(prev.Certificates, next.Certificates)
+	options := reuse(prev.TLSOptions, next.TLSOptions)
+	return services || routes || middlewares || certificates || options ||
 		!slices.Equal(prev.Problems, next.Problems) || !slices.Equal(prev.Order, next.Order)
 }
 

@@ -29,6 +29,8 @@ type EntryPoint struct {
 	Default bool
 	// TLS makes it speak TLS. Nil: plain text.
 	TLS *tls.Config
+	// Certified reports whether there is a certificate for a name, the default ones aside. Nil: there is for all.
+	Certified func(name string) bool
 	// HTTP3 makes it speak HTTP/3, too; it needs TLS. Nil: it does not.
 	HTTP3 *HTTP3
 
@@ -90,7 +92,7 @@ func open(
 	}
 	l = divided(l)
 	if o.TLS != nil {
-		l = tls.NewListener(l, o.TLS)
+		l = tls.NewListener(shakingListener{l}, o.TLS)
 	}
 	if packets == nil {
 		return &listener{o, l, newEngine(o, handler, connections, log), tunnels, log}, nil

@@ -37,6 +37,8 @@ const (
 	reasonLoop           = "loop"
 	reasonBusy           = "busy"
 	reasonTooEarly       = "too_early"
+	reasonMisdirected    = "misdirected"
+	reasonBadTLSOptions  = "bad_tls_options"
 )
 
 // statusClientGone is what the log says of requests whose client left before the answer (nginx's number; it is never

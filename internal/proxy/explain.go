@@ -74,7 +74,10 @@ func (p *Proxy) Problems() []model.Problem {
 	if g == nil {
 		return nil
 	}
-	problems := slices.Clone(g.table.Problems())
+	problems := slices.Concat(g.table.Problems(), g.terms.problems(p.options.EntryPoints))
+	if p.options.Certificates != nil {
+		problems = append(problems, p.options.Certificates.Problems()...)
+	}
 	for _, a := range g.actions {
 		if a != nil {
 			problems = append(problems, a.problems...)

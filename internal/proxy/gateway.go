@@ -94,6 +94,10 @@ func (p *Proxy) serveFollower(x *exchange, r *http.Request, l *Link, service str
 		x.refuse(http.StatusMisdirectedRequest, reasonNotExported)
 		return
 	}
+	if status, reason := g.refusal(x.ctx, "", "", rule); status != 0 {
+		x.refuse(status, reason)
+		return
+	}
 	g.serve(x, r, rule)
 }
 

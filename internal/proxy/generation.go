@@ -28,15 +28,16 @@ type generation struct {
 	table    *route.Table
 	actions  []*action            // by the rules' slots; nil: a free slot
 	streams  map[string]streamsOn // by entry point
+	terms    *terms
 	// behind returns, for each service that an exported route names, the backends that its requests go to.
 	behind func() map[model.Ref][]backend
 }
 
 // newGeneration returns a generation. What only the link asks for is made when it first does.
 func newGeneration(
-	s *model.Snapshot, whole bool, table *route.Table, actions []*action, streams map[string]streamsOn,
+	s *model.Snapshot, whole bool, table *route.Table, actions []*action, streams map[string]streamsOn, terms *terms,
 ) *generation {
-	return &generation{s, whole, table, actions, streams, sync.OnceValue(func() map[model.Ref][]backend {
+	return &generation{s, whole, table, actions, streams, terms, sync.OnceValue(func() map[model.Ref][]backend {
 		behind := make(map[model.Ref][]backend)
 		for slot, rule := range table.Rules() {
 			if rule == nil || rule.Broken || !rule.Route.Export.Offered || len(rule.Route.Backends) != 1 {
@@ -89,7 +90,7 @@ func newBuilder(o Options, tunnels *tunnels, exchanges *exchanges) *builder {
 		hosts:       o.Hosts, middlewares: o.Middlewares, dialer: &dialer{openGateways(o.Gateways, o.Poison)},
 		transports: &transports{poison: o.Poison}, copier: newCopier(), tunnels: tunnels,
 		exchanges: exchanges,
-		last:      newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil, nil),
+		last:      newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil, nil, nil),
 		pools:     make(map[*model.Service]*pooled),
 	}
 	return b
@@ -122,7 +123,7 @@ func (b *builder) next(s *model.Snapshot, whole bool) *generation {
 		b.release(a)
 	}
 	b.middlewares.Keep(refs(s.Middlewares), refs(s.Routes))
-	b.last = newGeneration(s, whole, table, actions, findStreams(rules, b.entryPoints))
+	b.last = newGeneration(s, whole, table, actions, findStreams(rules, b.entryPoints), b.newTerms(s, rules))
 	return b.last
 }
 

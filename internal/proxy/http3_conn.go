@@ -15,6 +15,8 @@ type http3Conn struct {
 	engine *http3Engine
 	shaken func() // its handshake is over, for better or worse
 
+	made shaken // how
+
 	quic *quic.Conn // nil before the handshake is complete
 	// Under the engine's mu.
 	requests int         // under way
@@ -42,7 +44,7 @@ func (e *http3Engine) admit(ctx context.Context, client *quic.ClientInfo) (conte
 	}
 	e.handshakes.Add(1)
 	c := &http3Conn{engine: e, shaken: sync.OnceFunc(func() { e.handshakes.Add(-1) })}
-	ctx = context.WithValue(ctx, http3ConnKey{}, c)
+	ctx = context.WithValue(context.WithValue(ctx, http3ConnKey{}, c), shakenKey{}, &c.made)
 	context.AfterFunc(ctx, func() {
 		c.shaken()
 		c.close()

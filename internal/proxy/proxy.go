@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/fairlead/fairlead/internal/cert"
 	"github.com/fairlead/fairlead/internal/middleware"
 	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/telemetry"
@@ -27,7 +29,9 @@ type Options struct {
 	Hosts *upstream.Hosts
 	// Middlewares makes the rules' middlewares.
 	Middlewares *middleware.Set
-	Observers   []Observer
+	// Certificates get those that snapshots bring; entry points show them. Nil: nobody does.
+	Certificates *cert.Keyring
+	Observers    []Observer
 	// Connections is told of each connection that clients open (1) or close (-1), and what it speaks: "http1", "http2" or
 	// "http3". Nil: nobody is told.
 	Connections func(entryPoint, protocol string, change int)
@@ -69,7 +73,8 @@ func New(o Options) (*Proxy, error) {
 		}
 	}
 	if o.Link != nil {
-		if err := p.open(o.Link.EntryPoint, p.followers(o.Link)); err != nil {
+		asTold := func(e *EntryPoint) *tls.Config { return e.TLS }
+		if err := p.open(o.Link.EntryPoint, p.followers(o.Link), asTold); err != nil {
 			p.Close()
 			return nil, err
 		}
@@ -80,7 +85,7 @@ func New(o Options) (*Proxy, error) {
 // openClients opens an entry point that clients reach.
 func (p *Proxy) openClients(e *EntryPoint) error {
 	if !e.UDP {
-		return p.open(*e, p.clients(*e))
+		return p.open(*e, p.clients(*e), p.negotiated)
 	}
 	d, err := p.openDatagrams(e)
 	if err == nil {
@@ -89,14 +94,19 @@ func (p *Proxy) openClients(e *EntryPoint) error {
 	return err
 }
 
-func (p *Proxy) open(e EntryPoint, handler http.Handler) error {
+// open opens an entry point. What begins TLS for HTTP does so as secured says; streams have terms of their own.
+func (p *Proxy) open(e EntryPoint, handler http.Handler, secured func(*EntryPoint) *tls.Config) error {
 	divided := func(l net.Listener) net.Listener {
 		return divide(l, func() bool { return p.looks(&e) }, func(c net.Conn) net.Conn { return p.take(&e, c) })
 	}
 	counter := func(protocol string) func(int) {
 		return func(change int) { p.count(e.Name, protocol, change) }
 	}
-	l, err := open(e, handler, p.tunnels, divided, counter, p.log)
+	http := e
+	if e.TLS != nil {
+		http.TLS = secured(&e)
+	}
+	l, err := open(http, handler, p.tunnels, divided, counter, p.log)
 	if err == nil {
 		p.listeners = append(p.listeners, l)
 	}
@@ -156,5 +166,8 @@ func (p *Proxy) Kill() {
 // Apply makes a snapshot the one that new requests are served from. It is whole when every source has said what it has;
 // before, a request that no route accepts is answered 503, not 404. Only one goroutine may call Apply.
 func (p *Proxy) Apply(snapshot *model.Snapshot, whole bool) {
+	if p.options.Certificates != nil {
+		p.options.Certificates.Set(snapshot.Certificates)
+	}
 	p.generation.Store(p.builder.next(snapshot, whole))
 }

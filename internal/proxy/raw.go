@@ -34,6 +34,13 @@ func (f *clientHandler) ServeRaw(raw *wire.Exchange) bool {
 	if a.relay == nil {
 		return false
 	}
+	point := ""
+	if q.TLS {
+		point = e.Name
+	}
+	if status, _ := g.refusal(raw.Context(), point, q.Host, rule); status != 0 {
+		return false
+	}
 	x := f.exchanges.take(e, f.log)
 	x.beginRaw(raw, path)
 	defer f.finish(x)

@@ -43,7 +43,13 @@ func (f *clientHandler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 		EntryPoint: e.Name, Default: e.Default, TLS: isTLS(r), Method: r.Method, Host: hostname(r.Host), Path: r.URL.Path,
 		Header: r.Header, RawQuery: r.URL.RawQuery, ClientIP: x.client,
 	})
-	switch {
+	point := e.Name
+	if r.TLS == nil {
+		point = ""
+	}
+	switch status, reason := g.refusal(x.ctx, point, hostname(r.Host), rule); {
+	case status != 0:
+		x.refuse(status, reason)
 	case ok:
 		g.serve(x, r, rule)
 	case asksServer(r):

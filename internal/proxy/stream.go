@@ -138,7 +138,7 @@ func (p *Proxy) take(e *EntryPoint, c net.Conn) (http net.Conn) {
 	defer p.finishStream(s)
 	defer func() { _ = c.Close() }()
 	if rule != nil {
-		p.serveStream(g.actions[rule.Slot], s, conn, e.TLS)
+		p.serveStream(g, e, s, conn, rule)
 	}
 	return nil
 }
@@ -183,18 +183,22 @@ func takesAll(r *model.Route) bool {
 	return r.Match.Op == model.Is && r.Match.Test == model.HostSNI && r.Match.Value == "*"
 }
 
-// serveStream leads a connection to its service, until both have ended. Where the route ends TLS, it does so with a
-// certificate of identity's; nil: a follower has ended it.
-func (p *Proxy) serveStream(a *action, s *streaming, client net.Conn, identity *tls.Config) {
+// serveStream leads a connection to its service, until both have ended.
+func (p *Proxy) serveStream(g *generation, e *EntryPoint, s *streaming, client net.Conn, rule *route.Rule) {
+	a := g.actions[rule.Slot]
 	s.Route = a.route
 	release := a.stream.admit(s)
 	defer release()
 	if s.Reason != "" {
 		return
 	}
-	if s.hello.TLS && !a.stream.rule.Route.Passthrough {
+	if s.hello.TLS && !rule.Route.Passthrough {
+		config := g.streamTerms(e, s, rule)
+		if config == nil {
+			return
+		}
 		var ok bool
-		if client, ok = p.endTLS(s, client, identity); !ok {
+		if client, ok = p.endTLS(s, client, config); !ok {
 			return
 		}
 	}
@@ -244,17 +248,7 @@ func (s *streaming) closeWhenRevoked(client net.Conn) (stop func()) {
 const handshakeTimeout = 10 * time.Second
 
 // endTLS makes the handshake with the client.
-func (p *Proxy) endTLS(s *streaming, client net.Conn, identity *tls.Config) (net.Conn, bool) {
-	if identity == nil {
-		s.Reason = reasonNoCertificate
-		return nil, false
-	}
-	config := identity.Clone()
-	// HTTP's protocols are not what is spoken here. A client that offers only one means it; others are not answered, as by
-	// a server that knows nothing of ALPN.
-	if config.NextProtos = nil; len(s.hello.ALPN) == 1 {
-		config.NextProtos = s.hello.ALPN
-	}
+func (p *Proxy) endTLS(s *streaming, client net.Conn, config *tls.Config) (net.Conn, bool) {
 	secure := tls.Server(client, config)
 	ctx, cancel := context.WithTimeout(context.Background(), handshakeTimeout)
 	defer cancel()

@@ -169,6 +169,10 @@ func (p *Proxy) serveFollowerStream(x *exchange, r *http.Request, l *Link, servi
 		x.refuse(http.StatusMisdirectedRequest, reasonNotExported)
 		return
 	}
+	if status, reason := g.refusal(x.ctx, "", "", rule); status != 0 {
+		x.refuse(status, reason)
+		return
+	}
 	a := g.actions[rule.Slot]
 	x.Route = a.route
 	release := a.stream.admit(s)

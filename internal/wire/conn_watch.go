@@ -2,6 +2,7 @@ package wire
 
 import (
 	"context"
+	"crypto/tls"
 	"net/http"
 	"slices"
 	"sync"
@@ -67,6 +68,16 @@ func (r *requestContext) Err() error {
 	return nil
 }
 
+// told asks the connection below TLS, if it has something to say.
+func (c *conn) told(key any) any {
+	if secure, ok := c.net.(*tls.Conn); ok {
+		if below, ok := secure.NetConn().(interface{ Value(key any) any }); ok {
+			return below.Value(key)
+		}
+	}
+	return nil
+}
+
 // Value knows http.LocalAddrContextKey, and http.ServerContextKey: an http.Server that serves nothing, as there are
 // handlers that only want to know whether a server called them. Through the inner one, the context package finds what
 // it can hang derived contexts on without a goroutine.
@@ -76,6 +87,9 @@ func (r *requestContext) Value(key any) any {
 		return r.conn.net.LocalAddr()
 	case http.ServerContextKey:
 		return &r.conn.server.standard
+	}
+	if v := r.conn.told(key); v != nil {
+		return v
 	}
 	r.mu.Lock()
 	inner := r.inner

@@ -16,7 +16,8 @@ import (
 //
 // Timeouts are coarse, so that the usual request arms none: they may come early, by a second or an eighth, whichever
 // is less. A connection that Accept returns may have a method Unwrap() net.Conn, if it only counts or names the one
-// below, and whatever is read and written passes as it is: then the connection below is used where that is cheaper.
+// below, and whatever is read and written passes as it is: then the connection below is used where that is cheaper. The
+// one below a *tls.Conn may have a method Value(key any) any, which the contexts of its requests ask, too.
 //
 // It differs from http.Server where that is laxer or guesses: what the package says is refused is refused; a handler
 // gets OPTIONS * itself; Connection: close wins over keep-alive; no Cache-Control is made of Pragma; informational

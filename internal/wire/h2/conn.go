@@ -314,5 +314,10 @@ func (c *conn) contextValue(key any) any {
 	case http.ServerContextKey:
 		return &c.server.standard
 	}
+	if secure, ok := c.net.(*tls.Conn); ok { // as in package wire
+		if below, ok := secure.NetConn().(interface{ Value(key any) any }); ok {
+			return below.Value(key)
+		}
+	}
 	return nil
 }
