@@ -12,6 +12,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strconv"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/quic-go/quic-go/http3"
 	"github.com/rogpeppe/go-internal/testscript"
+	"golang.org/x/net/http2"
 	"golang.org/x/net/websocket"
 )
 
@@ -306,8 +308,13 @@ func (w *scriptWorld) letGo() {
 
 // talkWebSocket opens a WebSocket, sends a message, and shows what comes back.
 func talkWebSocket(c *call) error {
+	if len(c.args) == 4 && c.args[0] == "-h2c" {
+		back, err := talkWebSocket2(c.args[1], c.args[2], c.args[3])
+		fmt.Fprintln(&c.stdout, back)
+		return err
+	}
 	if len(c.args) != 3 {
-		return usage("websocket ADDRESS URL MESSAGE")
+		return usage("websocket [-h2c] ADDRESS URL MESSAGE")
 	}
 	config, err := websocket.NewConfig(c.args[1], "http://script.example")
 	if err != nil {
@@ -331,4 +338,43 @@ func talkWebSocket(c *call) error {
 	}
 	fmt.Fprintln(&c.stdout, back)
 	return ws.Close()
+}
+
+// talkWebSocket2 does the same over HTTP/2 in plain text (RFC 8441).
+func talkWebSocket2(address, to, message string) (back string, err error) {
+	u, err := url.Parse(to)
+	if err != nil {
+		return "", err
+	}
+	var client http.RoundTripper = &http2.Transport{AllowHTTP: true, //nolint:staticcheck // net/http's refuses ":protocol"
+		DialTLSContext: func(ctx context.Context, network, _ string, _ *tls.Config) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, address)
+		}}
+	defer (&http.Client{Transport: client}).CloseIdleConnections()
+	body, write := io.Pipe()
+	ctx, cancel := context.WithTimeout(context.Background(), scriptTimeout)
+	defer cancel()
+	answer, err := client.RoundTrip((&http.Request{
+		Method: http.MethodConnect, URL: &url.URL{Scheme: "http", Host: u.Host, Path: u.Path}, Host: u.Host, Body: body,
+		Header: http.Header{
+			":protocol": {"websocket"}, "Sec-Websocket-Version": {"13"}, "Origin": {"http://script.example"},
+		},
+	}).WithContext(ctx))
+	if err != nil {
+		return "", err
+	}
+	defer func() { _, _ = write.Close(), answer.Body.Close() }()
+	if answer.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("status %d", answer.StatusCode)
+	}
+	// A whole text, its length (which is short), and what it is masked with, which changes nothing (RFC 6455 §5.2).
+	frame := append([]byte{0x81, 0x80 | byte(len(message)), 0, 0, 0, 0}, message...)
+	if _, err := write.Write(frame); err != nil {
+		return "", err
+	}
+	echo := make([]byte, 2+len(message))
+	if _, err := io.ReadFull(answer.Body, echo); err != nil {
+		return "", err
+	}
+	return string(echo[2:]), nil
 }

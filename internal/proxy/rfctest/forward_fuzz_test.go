@@ -92,19 +92,21 @@ func FuzzForward(f *testing.F) {
 		if strings.HasPrefix(string(raw), "PRI * HTTP/2.0") {
 			return // and what follows are frames
 		}
-		l.compare(t, string(raw))
+		for _, to := range []side{plain1, plain2} {
+			l.compare(t, to, string(raw))
+		}
 	})
 }
 
-func (l *lab) compare(t *testing.T, raw string) {
-	s := l.services[plain1]
+func (l *lab) compare(t *testing.T, to side, raw string) {
+	s := l.services[to]
 	s.expect(message{line: "200", fields: []string{"Served: yes"}})
 	var want []forwarded
 	var methods []string
 	eachRequest(raw, func(r *http.Request, body string) {
 		methods, want = append(methods, r.Method), append(want, asForwarded(r, body))
 	})
-	answers := l.talk(t, plain1, plain1, wiretest.Case{Raw: raw}, methods)
+	answers := l.talk(t, plain1, to, wiretest.Case{Raw: raw}, methods)
 	var seen []received
 	for _, r := range s.seen() {
 		if r.wrong != "" && r.wrong != "cut" {

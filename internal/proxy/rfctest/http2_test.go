@@ -72,10 +72,15 @@ func lowerUnlessMarked(name string) string {
 type conn2 struct {
 	*http2.Framer
 	net.Conn
+
+	window, initial int64            // what may be sent on the connection, and on a stream when it begins
+	more            map[uint32]int64 // than initial, on a stream
 }
 
 func newConn2(conn net.Conn) *conn2 {
-	c := &conn2{http2.NewFramer(conn, conn), conn}
+	c := &conn2{
+		Framer: http2.NewFramer(conn, conn), Conn: conn, window: 65535, initial: 65535, more: make(map[uint32]int64),
+	}
 	c.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	c.SetMaxReadFrameSize(1 << 20)
 	c.AllowIllegalWrites = true
@@ -196,8 +201,17 @@ func (c *conn2) grant(f *http2.DataFrame) error {
 func (c *conn2) housekeeping(f http2.Frame) error {
 	switch f := f.(type) {
 	case *http2.SettingsFrame:
+		if v, ok := f.Value(http2.SettingInitialWindowSize); ok {
+			c.initial = int64(v)
+		}
 		if !f.IsAck() {
 			return c.WriteSettingsAck()
+		}
+	case *http2.WindowUpdateFrame:
+		if f.StreamID == 0 {
+			c.window += int64(f.Increment)
+		} else {
+			c.more[f.StreamID] += int64(f.Increment)
 		}
 	case *http2.PingFrame:
 		if !f.IsAck() {
@@ -276,6 +290,10 @@ func (s *service) serve2(conn net.Conn) {
 			} else {
 				streams[id], turns[id] = new(received), s.begin()
 				streams[id].addHead(f.Fields)
+			}
+			if strings.HasSuffix(streams[id].line, " /flood") && s.flood != nil {
+				s.flood(flood{conn, c, id})
+				return
 			}
 			ended = f.StreamEnded()
 		case *http2.DataFrame:

@@ -48,7 +48,7 @@ func (s side) scheme() string {
 type service struct {
 	listener net.Listener
 	running  sync.WaitGroup
-	flood    func(net.Conn) // what it does with requests for /flood; nil: answers
+	flood    func(flood) // what it does with requests for /flood; nil: answers
 
 	mu     sync.Mutex
 	conns  []net.Conn
