@@ -32,6 +32,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 	"encodedCharacters":  func() middlewareSpec { return new(encodedCharacters) },
 	"errors":             func() middlewareSpec { return new(errorPages) },
 	"forwardAuth":        func() middlewareSpec { return new(forwardAuth) },
+	"grpcWeb":            func() middlewareSpec { return new(grpcWeb) },
 	"headers":            func() middlewareSpec { return new(headers) },
 	"inFlightReq":        func() middlewareSpec { return new(inFlightReq) },
 	"ipAllowList":        func() middlewareSpec { return new(ipAllowList) },
@@ -54,7 +55,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 // otherMiddlewares are the kinds that Traefik v3 documents and that are not served yet.
 var otherMiddlewares = []string{
 	"appRoot", "authTLSPassCertificateToUpstream",
-	"grpcWeb", "plugin", "requestHeaderModifier",
+	"plugin", "requestHeaderModifier",
 	"requestRedirect", "responseHeaderModifier", "rewriteTarget", "snippet", "upstreamVHost", "URLRewrite",
 }
 

@@ -32,6 +32,7 @@ var kinds = []kind{
 		return newErrors(use.Service, m.Errors)
 	}},
 	of("forwardAuth", func(m *model.Middleware) *model.ForwardAuth { return m.ForwardAuth }, newForwardAuth),
+	of("grpcWeb", func(m *model.Middleware) *model.GRPCWeb { return m.GRPCWeb }, newGRPCWeb),
 	of("headers", func(m *model.Middleware) *model.Headers { return m.Headers }, newHeaders),
 	of("inFlightReq", func(m *model.Middleware) *model.InFlightReq { return m.InFlightReq }, newInFlightReq),
 	of("ipAllowList", func(m *model.Middleware) *model.IPAllowList { return m.IPAllowList }, newIPAllowList),

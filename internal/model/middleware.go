@@ -21,6 +21,7 @@ type Middleware struct {
 	EncodedCharacters  *EncodedCharacters  `json:"encodedCharacters,omitempty"`
 	Errors             *Errors             `json:"errors,omitempty"`
 	ForwardAuth        *ForwardAuth        `json:"forwardAuth,omitempty"`
+	GRPCWeb            *GRPCWeb            `json:"grpcWeb,omitempty"`
 	Headers            *Headers            `json:"headers,omitempty"`
 	InFlightReq        *InFlightReq        `json:"inFlightReq,omitempty"`
 	IPAllowList        *IPAllowList        `json:"ipAllowList,omitempty"`
@@ -190,6 +191,11 @@ type Compress struct {
 // ContentType tells the client the media type of an answer whose service does not, by the first bytes of the body. The
 // algorithm is that of browsers (https://mimesniff.spec.whatwg.org).
 type ContentType struct{}
+
+// GRPCWeb lets browsers talk to services of gRPC.
+type GRPCWeb struct {
+	AllowOrigins []string `json:"allowOrigins,omitempty"` // whose pages may; "*" is all
+}
 
 // RequestID gives each request a name that is told to the service and to the client.
 type RequestID struct {

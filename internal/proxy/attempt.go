@@ -230,7 +230,7 @@ func (d *delivery) sign() {
 		return
 	}
 	d.set = x.signRequest(d.set, d.r.Header, d.r.ProtoMajor, d.r.ProtoMinor)
-	if x.trailers {
+	if x.trailers || d.r.Header["Te"] != nil { // it was removed, so a middleware wants them
 		d.set = append(d.set, wire.Field{Key: "Te", Value: "trailers"}) // the one value that passes (RFC 9110 §10.1.4)
 	}
 	if x.upgrade != "" && !d.forwarder.aside && d.backend.service.Protocol != model.H2C {
