@@ -18,6 +18,8 @@ func TestDocumentsAreComplete(t *testing.T) {
 		{"internal/dynamic/router.go", tag, "docs/routes.md"},
 		{"internal/dynamic/tls*.go", tag, "docs/tls.md"},
 		{"internal/dynamic/service.go", tag, "docs/routes.md"},
+		{"internal/dynamic/service_choice.go", tag, "docs/services.md"},
+		{"internal/dynamic/sticky.go", tag, "docs/services.md"},
 		{"internal/dynamic/loadbalancer.go", tag, "docs/routes.md"},
 		{"internal/dynamic/healthcheck.go", tag, "docs/routes.md"},
 		{"internal/dynamic/middleware.go", `"(\w+)": +func\(\) middlewareSpec`, "docs/middlewares/README.md"},

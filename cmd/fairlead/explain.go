@@ -179,7 +179,14 @@ func writeDestinations(b *strings.Builder, list []api.Destination, streams bool)
 		fmt.Fprintf(b, "\nIt leads to no service that is known: %s.\n", refusal)
 	}
 	for _, d := range list {
-		fmt.Fprintf(b, "\nService %s, %s of the %s", d.Service, percent(d.Percent), what)
+		fmt.Fprintf(b, "\nService %s, ", d.Service)
+		if len(d.Via) > 0 {
+			fmt.Fprintf(b, "by way of %s, ", strings.Join(d.Via, ", "))
+		}
+		if d.Copies {
+			fmt.Fprint(b, "copies of ")
+		}
+		fmt.Fprintf(b, "%s of the %s", percent(d.Percent), what)
 		if d.Reason != "" {
 			fmt.Fprintf(b, " (%s)", d.Reason)
 		}

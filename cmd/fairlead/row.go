@@ -39,9 +39,21 @@ func serviceRow(s api.Service, now time.Time) []string {
 	}
 	endpoints, parts := fmt.Sprintf("%d/%d", usable, len(s.Endpoints)), shares(s.Clusters)
 	if len(s.Backends) > 0 {
-		endpoints, parts = "", "see "+weights(s.Backends)
+		endpoints, parts = "", uses(s)
 	}
 	return []string{s.Name, s.Source, s.Protocol, status, endpoints, parts}
+}
+
+// uses tells how a service uses others.
+func uses(s api.Service) string {
+	if s.Use != "failover" {
+		return cmp.Or(s.Use, "see") + " " + weights(s.Backends)
+	}
+	var names []string
+	for _, b := range s.Backends {
+		names = append(names, b.Service)
+	}
+	return "failover " + strings.Join(names, ",")
 }
 
 // weights tells services and, where there are several, their weights.

@@ -83,7 +83,10 @@ func Explain(o Options, question Question) (Explanation, error) {
 func (v *view) destination(d proxy.Destination) Destination {
 	shown := Destination{
 		Service: d.Service.Ref().String(), Percent: round(d.Percent), Reason: string(d.Reason),
-		Clusters: v.shares(d.Portions), Endpoints: v.endpoints(d.Service),
+		Clusters: v.shares(d.Portions), Endpoints: v.endpoints(d.Service), Copies: d.Copies,
+	}
+	for _, ref := range d.Via {
+		shown.Via = append(shown.Via, ref.String())
 	}
 	shares := make(map[string]float64)
 	for _, c := range shown.Clusters {

@@ -44,8 +44,11 @@ func (v *view) used() map[*model.Service]bool {
 		}
 	}
 	for _, rule := range v.rules {
-		for _, b := range rule.Backends {
-			used[b.Service] = true
+		for i := range rule.Backends {
+			rule.Backends[i].Services(func(s *model.Service) bool {
+				used[s] = true
+				return true
+			})
 		}
 		mark(rule.Route.Backends, rule.Route.Source)
 	}
@@ -81,7 +84,7 @@ func (s *server) service(v *view, m *model.Service, used bool) Service {
 		Used: used, Endpoints: v.endpoints(m),
 	}
 	if len(m.Backends) > 0 {
-		shown.Backends = backends(m.Backends)
+		shown.Backends, shown.Use = backends(m.Backends), string(m.Use)
 	}
 	if used && len(m.Backends) == 0 {
 		// The pool only looks at live state that the proxy's own pool of this service holds: it adds nothing, and starts no

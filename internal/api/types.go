@@ -57,7 +57,7 @@ type Backend struct {
 	Weight  int    `json:"weight"`  // relative to its siblings; 0 gets nothing
 }
 
-// Service is a named set of interchangeable endpoints, or a weighted choice among other services.
+// Service is a named set of interchangeable endpoints, or a use of other services.
 type Service struct {
 	Name string `json:"name"`
 	// Source is "link" where it is a fleet service, pooled from the clusters that export it.
@@ -70,8 +70,11 @@ type Service struct {
 	Reason    string         `json:"reason,omitempty" enum:"standby,panic,no_endpoints,none_healthy,cluster_unreachable"`
 	Clusters  []ClusterShare `json:"clusters,omitempty"`  // sorted by tier, then cluster
 	Endpoints []Endpoint     `json:"endpoints,omitempty"` // sorted by address
-	// Backends are set for a weighted service, which has no endpoints of its own.
+	// Backends are set for a service that uses others, and has no endpoints of its own.
 	Backends []Backend `json:"backends,omitempty"`
+	// Use says how it uses them. Left out: each request goes to one, by weight. client: to the one that the client's
+	// address belongs to. failover: to the first that is up. mirror: to the first, and copies to the others.
+	Use string `json:"use,omitempty" enum:"client,failover,mirror"`
 }
 
 // ClusterShare is what one cluster gets of a service's requests at this moment, and why.
@@ -254,8 +257,10 @@ type Step struct {
 
 // Destination is a service of the chosen route and how its requests are spread now.
 type Destination struct {
-	Service   string         `json:"service"` // reference
-	Percent   float64        `json:"percent"` // of the route's requests
+	Service   string         `json:"service"`          // reference
+	Via       []string       `json:"via,omitempty"`    // references of the services that lead there, the route's own first
+	Copies    bool           `json:"copies,omitempty"` // it gets copies of requests that other services answer
+	Percent   float64        `json:"percent"`          // of the route's requests
 	Reason    string         `json:"reason,omitempty" enum:"standby,panic,no_endpoints,none_healthy,cluster_unreachable"`
 	Clusters  []ClusterShare `json:"clusters,omitempty"`
 	Endpoints []Endpoint     `json:"endpoints,omitempty"`

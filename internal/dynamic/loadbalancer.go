@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/model"
@@ -20,6 +21,8 @@ type loadBalancer struct {
 	PassHostHeader     *bool              `doc:"passHostHeader"`
 	ResponseForwarding responseForwarding `doc:"responseForwarding"`
 	ServersTransport   string             `doc:"serversTransport"`
+	Sticky             *sticky            `doc:"sticky"`
+	PassiveHealthCheck *passiveCheck      `doc:"passiveHealthCheck"`
 }
 
 type server struct {
@@ -45,6 +48,8 @@ func (o *object) loadBalancer(spec *loadBalancer, s *model.Service) {
 	s.Balance = o.balance(spec)
 	s.RewriteHost = spec.PassHostHeader != nil && !*spec.PassHostHeader
 	s.Transport = o.in("loadBalancer", "serversTransport").transport(spec.ServersTransport)
+	s.Sticky = o.in("loadBalancer", "sticky").sticky(spec.Sticky)
+	s.Passive = o.in("loadBalancer", "passiveHealthCheck").passiveCheck(spec.PassiveHealthCheck)
 	if spec.HealthCheck == nil {
 		return
 	}
@@ -95,10 +100,10 @@ func (o *object) endpoints(servers []server) (model.Protocol, []model.Endpoint) 
 	)
 	for i, s := range servers {
 		at := o.in("loadBalancer", "servers", i)
-		if s.PreservePath {
-			at.in("preservePath").unsupported(left) // requests would go to another path than its owner wants
+		p, addr, path := at.in("url").server(s.URL)
+		if !s.PreservePath {
+			path = ""
 		}
-		p, addr := at.in("url").server(s.URL)
 		weight := at.in("weight").weight(s.Weight)
 		if addr == "" {
 			continue
@@ -109,12 +114,15 @@ func (o *object) endpoints(servers []server) (model.Protocol, []model.Endpoint) 
 		}
 		protocol = p
 		if j, ok := known[addr]; ok {
+			if list[j].Path != path {
+				at.in("url").invalid("%s was given before, with another path; make them two services", addr)
+			}
 			list[j].Weight += weight
 			list[j].State = cmp.Or(list[j].State, state(s))
 			continue
 		}
 		known[addr] = len(list)
-		list = append(list, model.Endpoint{Addr: addr, Weight: weight, State: state(s)})
+		list = append(list, model.Endpoint{Addr: addr, Weight: weight, State: state(s), Path: path})
 	}
 	slices.SortFunc(list, func(a, b model.Endpoint) int { return cmp.Compare(a.Addr, b.Addr) })
 	return protocol, list
@@ -127,17 +135,16 @@ func state(s server) model.EndpointState {
 	return model.Ready
 }
 
-// server reads the URL of a server. Its path is not used, as in Traefik. Messages do not repeat it: it may hold a
-// password.
-func (p place) server(text string) (model.Protocol, string) {
+// server reads the URL of a server. Messages do not repeat it: it may hold a password.
+func (p place) server(text string) (protocol model.Protocol, addr, path string) {
 	if text == "" {
 		p.invalid(`say where the server is, such as "http://10.0.0.7:8080"`)
-		return "", ""
+		return "", "", ""
 	}
 	u, err := url.Parse(text)
 	if err != nil || u.Opaque != "" || u.Hostname() == "" {
 		p.invalid(`this is no URL of a server; write one such as "http://10.0.0.7:8080"`)
-		return "", ""
+		return "", "", ""
 	}
 	port := "80"
 	switch model.Protocol(u.Scheme) {
@@ -146,23 +153,23 @@ func (p place) server(text string) (model.Protocol, string) {
 		port = "443"
 	default:
 		p.invalid(`the scheme %q is not supported; it is one of http, https and h2c`, u.Scheme)
-		return "", ""
+		return "", "", ""
 	}
 	if u.User != nil {
 		p.invalid("a server's URL cannot hold a user; use a middleware to send credentials")
-		return "", ""
+		return "", "", ""
 	}
 	port = cmp.Or(u.Port(), port)
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 		p.invalid("the port %s is out of range", port)
-		return "", ""
+		return "", "", ""
 	}
 	name, ok := hostname(u.Hostname())
 	if !ok {
 		p.invalid("the URL holds no name or address of a server")
-		return "", ""
+		return "", "", ""
 	}
-	return model.Protocol(u.Scheme), net.JoinHostPort(name, port)
+	return model.Protocol(u.Scheme), net.JoinHostPort(name, port), strings.TrimRight(u.Path, "/")
 }
 
 // hostname brings a name or an address into its one form.

@@ -6,29 +6,15 @@ import (
 )
 
 type service struct {
-	LoadBalancer *loadBalancer `doc:"loadBalancer"`
-	Weighted     *weighted     `doc:"weighted"`
+	LoadBalancer        *loadBalancer        `doc:"loadBalancer"`
+	Weighted            *weighted            `doc:"weighted"`
+	HighestRandomWeight *highestRandomWeight `doc:"highestRandomWeight"`
+	Failover            *failover            `doc:"failover"`
+	Mirroring           *mirroring           `doc:"mirroring"`
+	Middlewares         []string             `doc:"middlewares"`
 }
 
-type weighted struct {
-	Services []weightedService `doc:"services"`
-}
-
-type weightedService struct {
-	Name   string `doc:"name"`
-	Weight *int   `doc:"weight"`
-}
-
-func (service) gaps() []gap {
-	return []gap{
-		{"mirroring", left}, {"failover", left}, {"highestRandomWeight", left},
-		{"middlewares", left},
-		{"weighted.sticky", ignored}, {"weighted.healthCheck", ignored},
-		{"loadBalancer.sticky", ignored}, {"loadBalancer.passiveHealthCheck", ignored},
-		{"loadBalancer.nginxUpstreamHashBy", ignored},
-		{"loadBalancer.healthCheck.unhealthyInterval", ignored}, {"loadBalancer.healthCheck.followRedirects", ignored},
-	}
-}
+func (service) gaps() []gap { return []gap{{"loadBalancer.nginxUpstreamHashBy", ignored}} }
 
 func decodeService(n *document.Node) (s service, mistakes []document.Mistake) {
 	if n.Kind != document.Null {
@@ -39,31 +25,35 @@ func decodeService(n *document.Node) (s service, mistakes []document.Mistake) {
 
 func (o *object) service(spec *service) *model.Service {
 	s := &model.Service{Name: o.ref.Name, Source: o.ref.Source}
-	switch {
-	case spec.LoadBalancer != nil && spec.Weighted != nil:
-		o.in("weighted").invalid("a service is either a loadBalancer or weighted; make them two services")
-	case spec.LoadBalancer != nil:
-		o.loadBalancer(spec.LoadBalancer, s)
-	case spec.Weighted != nil:
-		s.Backends = o.weighted(spec.Weighted)
-	default:
-		o.in().invalid("say what the service is: loadBalancer or weighted")
+	kinds := 0
+	for _, kind := range []struct {
+		key   string
+		given bool
+		read  func()
+	}{
+		{"loadBalancer", spec.LoadBalancer != nil, func() { o.loadBalancer(spec.LoadBalancer, s) }},
+		{"weighted", spec.Weighted != nil, func() { o.weightedService(spec.Weighted, s) }},
+		{"highestRandomWeight", spec.HighestRandomWeight != nil, func() { o.byClient(spec.HighestRandomWeight, s) }},
+		{"failover", spec.Failover != nil, func() { o.failover(spec.Failover, s) }},
+		{"mirroring", spec.Mirroring != nil, func() { o.mirroring(spec.Mirroring, s) }},
+	} {
+		if !kind.given {
+			continue
+		}
+		if kinds++; kinds > 1 {
+			o.in(kind.key).invalid("a service is one of loadBalancer, weighted, highestRandomWeight, failover and mirroring; " +
+				"make them two services")
+			continue
+		}
+		kind.read()
+	}
+	if kinds == 0 {
+		o.in().invalid("say what the service is: loadBalancer, weighted, highestRandomWeight, failover or mirroring")
+	}
+	for i, name := range spec.Middlewares {
+		s.Middlewares = append(s.Middlewares, o.in("middlewares", i).ref(name))
 	}
 	return s
-}
-
-func (o *object) weighted(spec *weighted) []model.Backend {
-	if len(spec.Services) == 0 {
-		o.in("weighted", "services").invalid("name at least one service")
-	}
-	var backends []model.Backend
-	for i, s := range spec.Services {
-		at := o.in("weighted", "services", i)
-		backends = append(backends, model.Backend{
-			Service: at.in("name").ref(s.Name), Weight: at.in("weight").weight(s.Weight),
-		})
-	}
-	return backends
 }
 
 // weight returns what is written, or 1.

@@ -14,7 +14,12 @@ import (
 
 type tcpService struct {
 	LoadBalancer *tcpLoadBalancer `doc:"loadBalancer"`
-	Weighted     *weighted        `doc:"weighted"`
+	Weighted     *tcpWeighted     `doc:"weighted"`
+}
+
+type tcpWeighted struct {
+	Services    []weightedService `doc:"services"`
+	HealthCheck *propagation      `doc:"healthCheck"`
 }
 
 type tcpLoadBalancer struct {
@@ -39,16 +44,15 @@ type proxyProtocol struct {
 }
 
 type tcpHealthCheck struct {
-	Port     int           `doc:"port"`
-	Send     string        `doc:"send"`
-	Expect   string        `doc:"expect"`
-	Interval time.Duration `doc:"interval"`
-	Timeout  time.Duration `doc:"timeout"`
+	Port      int           `doc:"port"`
+	Send      string        `doc:"send"`
+	Expect    string        `doc:"expect"`
+	Interval  time.Duration `doc:"interval"`
+	Unhealthy time.Duration `doc:"unhealthyInterval"`
+	Timeout   time.Duration `doc:"timeout"`
 }
 
-func (tcpService) gaps() []gap {
-	return []gap{{"weighted.healthCheck", ignored}, {"loadBalancer.healthCheck.unhealthyInterval", ignored}}
-}
+func (tcpService) gaps() []gap { return nil }
 
 func (o *object) tcpService(spec *tcpService) *model.Service {
 	s := &model.Service{Name: o.ref.Name, Source: o.ref.Source, Lane: model.LaneTCP}
@@ -58,7 +62,8 @@ func (o *object) tcpService(spec *tcpService) *model.Service {
 	case spec.LoadBalancer != nil:
 		o.tcpLoadBalancer(spec.LoadBalancer, s)
 	case spec.Weighted != nil:
-		s.Backends = o.weighted(spec.Weighted)
+		s.Backends = o.weighted("weighted", spec.Weighted.Services)
+		s.Aware = spec.Weighted.HealthCheck != nil
 	default:
 		o.in().invalid("say what the service is: loadBalancer or weighted")
 	}
@@ -111,6 +116,7 @@ func (p place) proxyProtocol(spec *proxyProtocol) int {
 func (p place) tcpHealthCheck(spec *tcpHealthCheck) *model.HealthCheck {
 	const longest = 1024
 	p.in("interval").notNegative(spec.Interval)
+	p.in("unhealthyInterval").notNegative(spec.Unhealthy)
 	p.in("timeout").notNegative(spec.Timeout)
 	if spec.Port < 0 || spec.Port > 65535 {
 		p.in("port").invalid("%d is no port", spec.Port)
@@ -119,7 +125,8 @@ func (p place) tcpHealthCheck(spec *tcpHealthCheck) *model.HealthCheck {
 		p.in("expect").invalid("%d bytes are more than a check reads; at most %d", len(spec.Expect), longest)
 	}
 	return &model.HealthCheck{
-		Port: spec.Port, Send: spec.Send, Expect: spec.Expect, Interval: spec.Interval, Timeout: spec.Timeout,
+		Port: spec.Port, Send: spec.Send, Expect: spec.Expect,
+		Interval: spec.Interval, Unhealthy: spec.Unhealthy, Timeout: spec.Timeout,
 	}
 }
 

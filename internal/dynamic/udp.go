@@ -72,7 +72,7 @@ func (o *object) udpService(spec *udpService) *model.Service {
 		s.Protocol, s.Endpoints = o.streamEndpoints(servers, model.UDP)
 		s.Balance = o.balance(&loadBalancer{Balance: spec.LoadBalancer.Balance})
 	case spec.Weighted != nil:
-		s.Backends = o.weighted(spec.Weighted)
+		s.Backends = o.weighted("weighted", spec.Weighted.Services)
 	default:
 		o.in().invalid("say what the service is: loadBalancer or weighted")
 	}

@@ -23,9 +23,21 @@ type Service struct {
 	Lane      Lane       `json:"lane,omitempty"`
 	Protocol  Protocol   `json:"protocol,omitempty"`
 	Endpoints []Endpoint `json:"endpoints,omitempty"` // sorted by Addr, each Addr once
-	// Backends makes this a weighted choice among other services; Endpoints is then empty.
+	// Backends makes this a choice among other services, in the way that Use says; Endpoints is then empty.
 	Backends []Backend `json:"backends,omitempty"`
-	Balance  Balance   `json:"balance,omitzero"`
+	Use      Use       `json:"use,omitempty"`
+	// Aware leaves out backends that are down, while others are up.
+	Aware bool `json:"aware,omitempty"`
+	// FailOn and Mirrored are more about the uses of these names. Nil: nothing more.
+	FailOn   *FailOn   `json:"failOn,omitempty"`
+	Mirrored *Mirrored `json:"mirrored,omitempty"`
+	// Sticky keeps a session where its first request went. Nil: each request is decided anew.
+	Sticky *Sticky `json:"sticky,omitempty"`
+	// Middlewares see each request for the service, in their order, whatever led it here.
+	Middlewares []Ref   `json:"middlewares,omitempty"`
+	Balance     Balance `json:"balance,omitzero"`
+	// Passive says when requests that fail put an endpoint out. Nil: as by default.
+	Passive *Passive `json:"passive,omitempty"`
 	// Check is the active health check. Nil: none; then endpoints count as healthy until requests say otherwise.
 	Check *HealthCheck `json:"check,omitempty"`
 	// RewriteHost sends the endpoint's address as the Host field instead of the client's.
@@ -43,6 +55,8 @@ type Endpoint struct {
 	Zone    string        `json:"zone,omitempty"`
 	Weight  int           `json:"weight"` // relative to its siblings in the cluster; 0 drains it
 	State   EndpointState `json:"state,omitempty"`
+	// Path is put before that of each request. "": nothing is.
+	Path string `json:"path,omitempty"`
 	// Gateway says that Addr is a cluster's link entry point, which picks the final endpoint.
 	Gateway bool `json:"gateway,omitempty"`
 }
@@ -121,8 +135,14 @@ type HealthCheck struct {
 	Headers  map[string]string `json:"headers,omitempty"`
 	Status   int               `json:"status,omitempty"`   // 0 accepts 200 to 399
 	Interval time.Duration     `json:"interval,omitempty"` // 0 is 30 s
-	Timeout  time.Duration     `json:"timeout,omitempty"`  // 0 is 5 s
-	Rise     int               `json:"rise,omitempty"`     // successes in a row until healthy; 0 is 1
-	Fall     int               `json:"fall,omitempty"`     // failures in a row until unhealthy; 0 is 1
-	TLS      *TransportTLS     `json:"tls,omitempty"`      // nil trusts whom the system trusts
+	// Unhealthy is the interval while the endpoint is not healthy; 0: the same.
+	Unhealthy time.Duration `json:"unhealthy,omitempty"`
+	// GRPC asks by gRPC's health checking protocol, in place of a path; Stay takes a redirect for the answer, in place of
+	// following it.
+	GRPC    bool          `json:"grpc,omitempty"`
+	Stay    bool          `json:"stay,omitempty"`
+	Timeout time.Duration `json:"timeout,omitempty"` // 0 is 5 s
+	Rise    int           `json:"rise,omitempty"`    // successes in a row until healthy; 0 is 1
+	Fall    int           `json:"fall,omitempty"`    // failures in a row until unhealthy; 0 is 1
+	TLS     *TransportTLS `json:"tls,omitempty"`     // nil trusts whom the system trusts
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/fairlead/fairlead/internal/upstream"
 	"github.com/fairlead/fairlead/internal/wire"
 )
 
@@ -38,13 +39,14 @@ func (x *exchange) signAnswer(answer *http.Response) {
 
 // send sends a service's answer to the client. Its error means that the answer could not be sent whole: the
 // connection to the client must then be cut, so that it does not take the part for the whole.
-func (c *copier) send(d *delivery, from *wire.Answer, fromGateway bool) error {
+func (c *copier) send(d *delivery, from *wire.Answer, host *upstream.Host) error {
 	w, answer := d.w, from.Response()       //nolint:bodyclose // whoever called Send closes it
 	announced := maps.Clone(answer.Trailer) // reading the body adds to it
 	d.x.signAnswer(answer)
-	if !fromGateway {
+	if !host.Gateway() {
 		delete(answer.Header, reasonField)
 	}
+	d.addCookies(host, answer.Header)
 	wire.Like(d.x.writer, from)
 	h := w.Header()
 	if h["Alt-Svc"] != nil {

@@ -26,6 +26,7 @@ type delivery struct {
 	body      *replay // nil: none
 	tried     upstream.Attempt
 	attempts  int
+	before    int // attempts, at other backends
 
 	out wire.Outgoing
 	set []wire.Field // what out sets lies in
@@ -41,6 +42,16 @@ type result struct {
 	untouched bool
 	// refusal is why a gateway turned the request away; "" when it did not.
 	refusal string
+	sent    bool // what the request went through has answered the client
+	dropped int  // the status of its answer, if that was not for the client
+}
+
+// status returns that of the service's answer; 0: there is none.
+func (r result) status() int {
+	if r.answered() {
+		return r.answer.Status
+	}
+	return r.dropped
 }
 
 // answered reports whether the attempt's answer is the one for the client.
@@ -62,6 +73,9 @@ func (r result) discard() {
 
 // attempt sends the request to one more host.
 func (d *delivery) attempt() result {
+	if d.backend.handler != nil {
+		return d.delegate()
+	}
 	host, reason := d.backend.pool.Pick(&d.tried)
 	if host == nil {
 		return result{refusal: string(reason), untouched: true}
@@ -149,19 +163,43 @@ func (r *result) broken(ctx context.Context, err error) {
 	r.load.Done(upstream.Outcome{Kind: kind, Err: err})
 }
 
-// mayRetry reports whether the request may be sent once more: nothing of an answer has reached the client (the caller
-// sees to that), and either no service has seen the request or seeing it twice does no harm. The second kind makes
-// services work twice, so it has a budget; a request that nobody has seen costs them nothing.
-func (d *delivery) mayRetry(last result) bool {
+// begin turns to a backend.
+func (d *delivery) begin(to *backend) {
+	d.backend, d.before, d.x.Service = to, d.attempts, to.name
+	d.tried = upstream.Attempt{Client: d.x.client, Pin: to.pin(d), Elsewhere: len(to.exits) > 0}
+}
+
+// next returns the backend that gets the request after an attempt, the same or another; nil: none does. Nothing of an
+// answer has reached the client.
+func (d *delivery) next(last result) *backend {
+	b, retry := d.backend, &d.forwarder.retry
+	if to := b.exitOn(last.status()); to != nil && d.ctx.Err() == nil && d.body.again() {
+		if to = to.choose(d); to != nil {
+			return to
+		}
+	}
+	stay := last.host != nil && d.attempts-d.before < cmp.Or(retry.Attempts, defaultAttempts) &&
+		(last.answer != nil || !retry.AnswersOnly)
+	switch {
+	case d.forwarder.wants(last), !stay && (len(b.exits) == 0 || last.answered()), !d.mayRepeat(last):
+		return nil
+	case stay:
+		return b
+	}
+	return b.exits[0].to.choose(d)
+}
+
+// mayRepeat reports whether the request may be sent once more: either no service has seen it, or seeing it twice does
+// no harm. The second kind makes services work twice, so it has a budget; a request that nobody has seen costs them
+// nothing.
+func (d *delivery) mayRepeat(last result) bool {
 	retry := &d.forwarder.retry
 	switch {
-	case last.host == nil, d.attempts >= cmp.Or(retry.Attempts, defaultAttempts), d.ctx.Err() != nil,
-		retry.Timeout > 0 && time.Since(d.x.Start) >= retry.Timeout,
-		retry.AnswersOnly && last.answer == nil,
+	case d.ctx.Err() != nil, retry.Timeout > 0 && time.Since(d.x.Start) >= retry.Timeout,
 		!last.untouched && !retry.AnyMethod && !idempotent(d.method()):
 		return false
 	}
-	return d.body.again() && (last.untouched || d.backend.pool.Retry())
+	return d.body.again() && (last.untouched || d.backend.pool == nil || d.backend.pool.Retry())
 }
 
 // giveUp answers in the service's place.
@@ -213,6 +251,9 @@ func (d *delivery) outgoing(host *upstream.Host) (transport, error) {
 	d.sign()
 	if host.Gateway() {
 		return d.forwarder.dialer.gateway(host.Cluster(), d)
+	}
+	if prefix := d.backend.paths[host.Addr()]; prefix != "" {
+		d.out.Request = below(prefix, d.r)
 	}
 	d.out.Set, d.out.Secure = d.set, d.backend.service.Protocol == model.HTTPS
 	if _, own := d.backend.transport.(*wire.Transport); !own {

@@ -19,7 +19,9 @@ type Explanation struct {
 // Destination is a service of a rule and how its requests are spread now.
 type Destination struct {
 	Service  *model.Service
-	Percent  float64 // of the rule's requests
+	Via      []model.Ref // the services that lead there, the rule's own first
+	Copies   bool        // it gets copies of requests that others answer
+	Percent  float64     // of the rule's requests
 	Portions []upstream.Portion
 	// Reason says why nothing, or not the usual, is chosen from. "": all is well.
 	Reason upstream.Reason
@@ -44,19 +46,71 @@ func (p *Proxy) Explain(request *route.Request) Explanation {
 		return e
 	}
 	e.Rule = rule
-	total := 0
-	for _, b := range rule.Backends {
-		total += b.Weight
-	}
-	for _, b := range g.actions[rule.Slot].backends {
-		d := Destination{Service: b.service}
-		if total > 0 {
-			d.Percent = 100 * float64(b.weight) / float64(total)
-		}
-		d.Portions, d.Reason = b.pool.Portions()
-		e.Backends = append(e.Backends, d)
-	}
+	e.spread(g.actions[rule.Slot].backends, 100, Destination{})
 	return e
+}
+
+// spread adds where a part of the requests goes that services share by weight; to says how it came to them.
+func (e *Explanation) spread(list []backend, percent float64, to Destination) {
+	takes := make([]float64, len(list))
+	for i := range list {
+		takes[i] = float64(list[i].weight)
+	}
+	e.divide(list, takes, percent, to)
+}
+
+// divide is spread by other weights than those of the services.
+func (e *Explanation) divide(list []backend, takes []float64, percent float64, to Destination) {
+	total := 0.0
+	for _, weight := range takes {
+		total += weight
+	}
+	for i := range list {
+		if total > 0 {
+			e.lead(&list[i], percent*takes[i]/total, to)
+		} else {
+			e.lead(&list[i], 0, to)
+		}
+	}
+}
+
+// lead adds where a part of the requests goes that is a backend's.
+func (e *Explanation) lead(b *backend, percent float64, to Destination) {
+	if b.pool == nil && (b.within == nil || b.mirror != nil) {
+		to.Via = append(slices.Clip(to.Via), b.service.Ref())
+	}
+	switch {
+	case b.pool != nil:
+		to.Service, to.Percent = b.service, percent
+		to.Portions, to.Reason = b.pool.Portions()
+		e.Backends = append(e.Backends, to)
+	case b.within != nil: // with middlewares, it is the service itself once more
+		e.spread(b.within.backends, percent, to)
+		if b.mirror != nil {
+			to.Copies = true
+			for _, other := range b.mirror.others {
+				e.spread(other.forwarder.backends, percent*float64(other.percent)/100, to)
+			}
+		}
+	default:
+		e.divide(b.parts, b.takes(), percent, to)
+	}
+}
+
+// takes returns by which weights the parts of a service share its requests now.
+func (b *backend) takes() []float64 {
+	takes, aware := make([]float64, len(b.parts)), b.service.Aware && b.differ((*upstream.Pool).Up)
+	for i := range b.parts {
+		p := &b.parts[i]
+		switch {
+		case b.service.Use == model.Failover && p == b.serving():
+			takes[i] = 1
+		case b.service.Use == model.Failover, aware && !p.is((*upstream.Pool).Up):
+		default:
+			takes[i] = float64(p.weight)
+		}
+	}
+	return takes
 }
 
 // Snapshot returns the snapshot that new requests are served from; nil before the first.
@@ -102,7 +156,7 @@ func (p *Proxy) Capacity(service model.Ref) (ready, total int) {
 		return 0, 0
 	}
 	for _, b := range g.behind()[service] {
-		r, t := b.pool.Ready()
+		r, t := b.ready()
 		ready, total = ready+r, total+t
 	}
 	return ready, total

@@ -4,43 +4,25 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"slices"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/model"
-	"github.com/fairlead/fairlead/internal/upstream"
 )
 
 // forwarder sends the requests of one rule to its services. It is the last handler of the rule's action, or what one of
 // its middlewares sends requests of its own to.
 type forwarder struct {
 	backends []backend
-	weights  int // of all backends
+	weights  int   // of all backends
+	keeps    int64 // the size of the largest body that is kept for services that fail over
 	retry    model.Retry
 	aside    bool // for a middleware's requests, which are not the client's
 	timeouts model.Timeouts
 	dialer   *dialer
 	copier   *copier
 	tunnels  *tunnels
-}
-
-// backend is a service of the rule, with the pool of its hosts.
-type backend struct {
-	name      string // of the service; over a link, the fleet-wide one
-	service   *model.Service
-	pool      *upstream.Pool
-	transport transport
-	weight    int
-}
-
-// headerTimeout bounds the wait for an answer's head, where the route does not. 0: no limit.
-func (b *backend) headerTimeout() time.Duration {
-	if b.service.Transport == nil {
-		return 0
-	}
-	return b.service.Transport.HeaderTimeout
 }
 
 // defaultAttempts is how often a request that may be sent again is sent at the most, where no retry middleware says
@@ -67,16 +49,20 @@ func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // deliver makes attempts until one is answered or no more may be made.
 func (f *forwarder) deliver(d *delivery, body io.ReadCloser, length int64) {
-	x := d.x
-	d.backend = f.choose()
-	if d.backend == nil {
+	x, to := d.x, f.choose(d)
+	if to == nil {
 		x.refuse(http.StatusServiceUnavailable, reasonUnknownService)
 		return
 	}
-	x.Service = d.backend.name
+	x.Service = to.name
+	if to.handler != nil && len(to.exits) == 0 {
+		to.handler.ServeHTTP(d.w, d.r)
+		return
+	}
 	if body != nil {
 		var err error
-		if d.body, err = newReplay(d.w, body, length, max(replayable, f.retry.MaxBodyBytes), d.expects()); err != nil {
+		most := max(replayable, f.retry.MaxBodyBytes, f.keeps)
+		if d.body, err = newReplay(d.w, body, length, most, d.expects()); err != nil {
 			x.refuseBody(err)
 			return
 		}
@@ -84,13 +70,19 @@ func (f *forwarder) deliver(d *delivery, body io.ReadCloser, length int64) {
 		d.duplex()
 	}
 	for {
+		if to != d.backend {
+			d.begin(to)
+		}
 		result := d.attempt()
-		again := !f.wants(result) && d.mayRetry(result)
-		if result.answered() && !again {
+		if result.sent {
+			return
+		}
+		to = d.next(result)
+		if to == nil && result.answered() {
 			f.answer(d, result)
 			return
 		}
-		if !again || !f.pause(d.ctx, d.attempts) {
+		if to == nil || !f.pause(d.ctx, d.attempts) {
 			d.giveUp(result)
 			return
 		}
@@ -125,6 +117,7 @@ func (f *forwarder) answer(d *delivery, result result) {
 	answer := result.answer
 	if answer.Status == http.StatusSwitchingProtocols {
 		response := answer.Response() //nolint:bodyclose // the result closes it
+		d.addCookies(result.host, response.Header)
 		if err := f.tunnels.tunnel(d.w, response, d.x); err != nil && !d.x.wrote {
 			d.x.refuse(http.StatusBadGateway, reasonUpstreamError)
 		}
@@ -132,9 +125,9 @@ func (f *forwarder) answer(d *delivery, result result) {
 	}
 	var err error
 	if d.r == nil && answer.Plain() && answer.Field("Via") == "" {
-		err = d.relayAnswer(answer)
+		err = d.relayAnswer(answer, result.host)
 	} else {
-		err = f.copier.send(d, answer, result.host.Gateway())
+		err = f.copier.send(d, answer, result.host)
 	}
 	if err != nil {
 		result.broken(d.ctx, err)
@@ -143,21 +136,15 @@ func (f *forwarder) answer(d *delivery, result result) {
 	}
 }
 
-// choose picks a backend by weight; nil when there is none.
-func (f *forwarder) choose() *backend {
+// choose picks a backend; nil when there is none.
+func (f *forwarder) choose(d *delivery) *backend {
+	var b *backend
 	if len(f.backends) == 1 && f.weights > 0 {
-		return &f.backends[0]
-	}
-	if f.weights == 0 {
+		b = &f.backends[0]
+	} else if b = pick(f.backends, f.weights, false); b == nil {
 		return nil
 	}
-	n := rand.IntN(f.weights)
-	for i := range f.backends {
-		if n -= f.backends[i].weight; n < 0 {
-			return &f.backends[i]
-		}
-	}
-	return nil
+	return b.choose(d)
 }
 
 // pause waits between attempts as the retry middleware asks, longer each time; false when the client is gone meanwhile.

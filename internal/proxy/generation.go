@@ -58,7 +58,7 @@ type action struct {
 	relay    *forwarder    // what serves its requests at the raw depth; nil: none of them
 	stream   *streamAction // of streams
 	backends []backend
-	aside    []backend // that middlewares send requests to
+	services []*model.Service // whose pools it uses, as often as it does
 	problems []model.Problem
 }
 
@@ -71,7 +71,7 @@ type builder struct {
 	transports  *transports
 	copier      *copier
 	tunnels     *tunnels
-	exchanges   *exchanges
+	copies      *copies
 
 	last  *generation
 	pools map[*model.Service]*pooled
@@ -84,14 +84,13 @@ type pooled struct {
 	uses      int
 }
 
-func newBuilder(o Options, tunnels *tunnels, exchanges *exchanges) *builder {
+func newBuilder(o Options, tunnels *tunnels, copies *copies) *builder {
 	b := &builder{
 		entryPoints: o.EntryPoints,
 		hosts:       o.Hosts, middlewares: o.Middlewares, dialer: &dialer{openGateways(o.Gateways, o.Poison)},
-		transports: &transports{poison: o.Poison}, copier: newCopier(), tunnels: tunnels,
-		exchanges: exchanges,
-		last:      newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil, nil, nil),
-		pools:     make(map[*model.Service]*pooled),
+		transports: &transports{poison: o.Poison}, copier: newCopier(), tunnels: tunnels, copies: copies,
+		last:  newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil, nil, nil),
+		pools: make(map[*model.Service]*pooled),
 	}
 	return b
 }
@@ -151,55 +150,18 @@ func (b *builder) action(rule *route.Rule) *action {
 		b.streamAction(rule, a)
 		return a
 	}
-	f := b.forwarder(rule, rule.Backends)
+	c := &composer{b, rule, a}
+	f := c.forwarder(rule.Backends, way{})
 	a.handler, a.backends = f, f.backends
 	if rule.Broken {
 		a.handler = refuseAll(reasonBadMiddleware)
 		return a
 	}
-	if f.plain() {
+	a.handler = c.guard(f, rule.Middlewares, f)
+	if a.handler == http.Handler(f) && f.plain() {
 		a.relay = f
 	}
-	for _, m := range slices.Backward(rule.Middlewares) {
-		if m.Retry != nil {
-			f.retry = *m.Retry
-			if m.Retry.MaxBodyBytes == 0 {
-				continue // there is nothing else to it
-			}
-		}
-		wrap, err := b.middlewares.Build(m, middleware.Use{
-			Route: rule.Route.Ref(), Service: b.aside(a, rule, m), Detach: b.exchanges.detach,
-		})
-		if err != nil {
-			a.problems = append(a.problems, broken(m, err))
-			a.handler, a.relay = refuseAll(reasonBadMiddleware), nil // without it, the route might be open to all
-			return a
-		}
-		a.handler, a.relay = wrap(a.handler), nil
-	}
 	return a
-}
-
-func (b *builder) forwarder(rule *route.Rule, backends []route.Backend) *forwarder {
-	f := &forwarder{timeouts: rule.Route.Timeouts, dialer: b.dialer, copier: b.copier, tunnels: b.tunnels}
-	for _, to := range backends {
-		f.backends = append(f.backends, b.backend(to))
-		f.weights += to.Weight
-	}
-	return f
-}
-
-// aside returns what sends requests to the service that a middleware of the rule names; nil where it names none.
-func (b *builder) aside(a *action, rule *route.Rule, m *model.Middleware) http.Handler {
-	for _, aside := range rule.Asides {
-		if aside.Middleware == m {
-			f := b.forwarder(rule, aside.Backends)
-			f.aside = true
-			a.aside = append(a.aside, f.backends...)
-			return f
-		}
-	}
-	return nil
 }
 
 // broken says that a middleware cannot be made.
@@ -252,11 +214,6 @@ func forUDP(udp bool) string {
 	return ""
 }
 
-func (b *builder) backend(to route.Backend) backend {
-	p := b.use(to.Service)
-	return backend{to.Service.Name.String(), to.Service, p.pool, p.transport.transport, to.Weight}
-}
-
 // use returns the pool of a service, which one more action uses.
 func (b *builder) use(s *model.Service) *pooled {
 	p, ok := b.pools[s]
@@ -271,10 +228,10 @@ func (b *builder) use(s *model.Service) *pooled {
 // release gives back the pools of an action that is no longer in the newest generation. Requests that still run in an
 // older one keep what they hold.
 func (b *builder) release(a *action) {
-	for _, to := range slices.Concat(a.backends, a.aside) {
-		p := b.pools[to.service]
+	for _, service := range a.services {
+		p := b.pools[service]
 		if p.uses--; p.uses == 0 {
-			delete(b.pools, to.service)
+			delete(b.pools, service)
 			p.pool.Close()
 			b.transports.release(p.transport)
 		}

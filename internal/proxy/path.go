@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 )
@@ -47,4 +48,19 @@ func needsCleaning(path string) bool {
 			}
 		}
 	}
+}
+
+// below returns the request with a prefix before its path.
+func below(prefix string, r *http.Request) *http.Request {
+	if r.URL.Path == "*" {
+		return r
+	}
+	u := *r.URL
+	if u.RawPath != "" {
+		u.RawPath = (&url.URL{Path: prefix}).EscapedPath() + u.RawPath
+	}
+	u.Path = prefix + u.Path
+	out := r.WithContext(r.Context()) // a copy
+	out.URL = &u
+	return out
 }

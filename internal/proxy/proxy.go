@@ -52,6 +52,7 @@ type Proxy struct {
 	exchanges  exchanges
 	builder    *builder
 	tunnels    *tunnels
+	copies     *copies
 	listeners  []*listener
 	datagrams  []*datagramPoint
 	log        *slog.Logger
@@ -61,7 +62,8 @@ type Proxy struct {
 // [Proxy.Run] on.
 func New(o Options) (*Proxy, error) {
 	p := &Proxy{options: o, exchanges: exchanges{poison: o.Poison}, tunnels: newTunnels(), log: o.Log}
-	p.builder = newBuilder(o, p.tunnels, &p.exchanges)
+	p.copies = newCopies(&p.exchanges)
+	p.builder = newBuilder(o, p.tunnels, p.copies)
 	for i := range o.EntryPoints {
 		e := &o.EntryPoints[i]
 		if e.Address == "" {
@@ -115,6 +117,7 @@ func (p *Proxy) open(e EntryPoint, handler http.Handler, secured func(*EntryPoin
 
 // Close closes the entry points of a proxy that was never run.
 func (p *Proxy) Close() {
+	p.copies.end()
 	for _, l := range p.listeners {
 		_ = l.net.Close()
 		_ = l.engine.Close()
@@ -149,6 +152,7 @@ func (p *Proxy) Run(ctx context.Context) error {
 		group.Go(func() error { return d.run(serving) }) // likewise
 	}
 	defer p.builder.closeIdle()
+	defer p.copies.end()
 	return group.Wait()
 }
 

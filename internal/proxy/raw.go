@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/route"
+	"github.com/fairlead/fairlead/internal/upstream"
 	"github.com/fairlead/fairlead/internal/wire"
 )
 
@@ -81,10 +81,7 @@ func staysHere(key string) bool { return isHopByHop(key) || key == reasonField }
 
 // plain reports whether the forwarder can send requests that are no http.Request.
 func (f *forwarder) plain() bool {
-	return f.timeouts.Total == 0 && !slices.ContainsFunc(f.backends, func(b backend) bool {
-		return b.service.Protocol != model.HTTP && b.service.Protocol != "" ||
-			slices.ContainsFunc(b.service.Endpoints, func(e model.Endpoint) bool { return e.Gateway })
-	})
+	return f.timeouts.Total == 0 && !slices.ContainsFunc(f.backends, func(b backend) bool { return !b.isRaw() })
 }
 
 // relay is ServeHTTP at the raw depth.
@@ -105,13 +102,16 @@ func (x *exchange) rawFields(set []wire.Field) []wire.Field {
 }
 
 // relayAnswer sends an answer as it came.
-func (d *delivery) relayAnswer(a *wire.Answer) error {
+func (d *delivery) relayAnswer(a *wire.Answer, host *upstream.Host) error {
 	x := d.x
 	x.wrote, x.Status = true, a.Status
 	x.pace.begin()
 	d.set = d.set[:0]
 	if x.entryPoint.Via.Answers {
 		d.set = x.sign(d.set, nil, 1, a.Minor())
+	}
+	if d.backend.isSticky() {
+		d.newCookies(host, func(c string) { d.set = append(d.set, wire.Field{Key: "Set-Cookie", Value: c}) })
 	}
 	sent, err := x.raw.Relay(a, staysHere, d.set)
 	x.BytesOut += sent

@@ -68,16 +68,21 @@ func (p *replay) next(out *wire.Outgoing) {
 // streams reports whether the body goes to the service as it comes from the client.
 func (p *replay) streams() bool { return p.kept == nil }
 
-// again reports whether the body can be given once more. It takes it away from the attempt before, which may still hold
-// it: an http.RoundTripper may close a body after it has returned.
+// again reports whether the body can be given once more. If so, it takes it away from the attempt before, which may
+// still hold it: an http.RoundTripper may close a body after it has returned.
 func (p *replay) again() bool {
 	if p == nil || p.kept != nil {
 		return true
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.given.over = true
-	return !p.begun
+	if p.begun {
+		return false
+	}
+	if p.given != nil { // nil: no attempt was made yet
+		p.given.over = true
+	}
+	return true
 }
 
 // done ends the use of the client's body and of its engine, which are used again once the handler has returned. Who

@@ -298,18 +298,18 @@ func (b *builder) streamAction(rule *route.Rule, a *action) {
 		}
 		s.gates = append(s.gates, gate)
 	}
-	for _, to := range rule.Backends {
-		s.choice.backends = append(s.choice.backends, b.backend(to))
-		s.choice.weights += to.Weight
-		t, err := newStreamTransport(to.Service)
+	c := &composer{b, rule, a}
+	s.choice.backends, s.choice.weights = c.backends(rule.Backends, way{})
+	for _, service := range a.services {
+		t, err := newStreamTransport(service)
 		if err != nil {
 			a.problems = append(a.problems, model.Problem{
-				Object: model.Object{Kind: model.KindService, Ref: to.Service.Ref()}, Code: model.InvalidFile,
+				Object: model.Object{Kind: model.KindService, Ref: service.Ref()}, Code: model.InvalidFile,
 				Message: fmt.Sprintf("%v; connections to the service are refused", err),
 			})
 			continue
 		}
-		s.transports[to.Service] = t
+		s.transports[service] = t
 	}
 	a.backends = s.choice.backends
 	a.problems = append(a.problems, b.checkCertificates(rule)...)

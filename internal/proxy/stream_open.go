@@ -44,7 +44,7 @@ func (t *turnedAway) Error() string {
 // openStream finds a host that takes the stream. Nothing that the client sent has gone anywhere, so as many are tried
 // as may be. Otherwise the stream's Reason says why there is none.
 func (p *Proxy) openStream(a *streamAction, s *streaming) (*openedStream, bool) {
-	b := a.choice.choose()
+	b := a.choice.choose(nil)
 	if b == nil {
 		s.Reason = reasonUnknownService
 		return nil, false

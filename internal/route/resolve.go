@@ -218,7 +218,8 @@ func (w *resolution) middlewares(refs []model.Ref, from model.Source, trail []*m
 func (w *resolution) aside(m *model.Middleware, service model.Ref) {
 	of := resolution{resolver: w.resolver, route: w.route, uses: w.uses, followed: w.followed, problems: w.problems}
 	of.backends([]model.Backend{{Service: service, Weight: 1}}, m.Source, nil)
-	w.uses, w.followed, w.problems = of.uses, of.followed, of.problems
+	w.uses, w.followed, w.problems, w.broken = of.uses, of.followed, of.problems, w.broken || of.broken
+	w.asides = append(w.asides, of.asides...)
 	if !of.nowhere && len(of.foundServices) > 0 {
 		w.asides = append(w.asides, Aside{m, of.foundServices})
 	}
@@ -240,27 +241,72 @@ func (w *resolution) backends(refs []model.Backend, from model.Source, trail []*
 
 // backend finds what one service consists of, and gives each its share in it.
 func (w *resolution) backend(ref model.Ref, from model.Source, trail []*model.Service) {
+	svc := w.service(ref, from, trail)
+	if svc == nil {
+		return
+	}
+	if !svc.IsPlain() {
+		if b, ok := w.composite(svc, trail); ok {
+			w.foundServices = append(w.foundServices, b)
+		}
+		return
+	}
+	start := len(w.foundServices)
+	w.backends(svc.Backends, svc.Source, append(trail, svc))
+	reduce(w.foundServices[start:])
+}
+
+// service finds what ref means in an object of the source from; nil: nothing that could be used.
+func (w *resolution) service(ref model.Ref, from model.Source, trail []*model.Service) *model.Service {
 	const field = "services"
 	hash, ok := w.follow(ref.Name)
 	if !ok {
 		w.nowhere = true
-		w.report(field, model.LimitExceeded, "more than %d references; use fewer weighted services", maxReferences)
-		return
+		w.report(field, model.LimitExceeded, "more than %d references; use fewer services that name others", maxReferences)
+		return nil
 	}
 	svc, ok := lookup(w.resolver, w.snapshot.Services, w.serviceAt, hash, ref, from)
 	switch {
 	case !ok:
 		w.report(field, model.UnknownService, "there is no service %s%s; define it, or take it away", ref, namedBy(trail))
-	case len(svc.Backends) == 0:
-		w.foundServices = append(w.foundServices, Backend{svc, 1})
+		return nil
 	case slices.Contains(trail, svc):
 		w.nowhere = true
 		w.report(field, model.Cycle, "services lead in a circle, %s; break it", circle(trail, svc))
-	default:
-		start := len(w.foundServices)
-		w.backends(svc.Backends, svc.Source, append(trail, svc))
-		reduce(w.foundServices[start:])
+		return nil
 	}
+	return svc
+}
+
+// composite finds what a service consists of that is more than a choice by weight; false: of nothing that could be
+// used. One that is no more than its endpoints consists of itself.
+func (w *resolution) composite(svc *model.Service, trail []*model.Service) (Backend, bool) {
+	if len(svc.Backends) == 0 && len(svc.Middlewares) == 0 {
+		return Backend{Service: svc, Weight: 1}, true
+	}
+	trail = append(slices.Clip(trail), svc)
+	inside := new(Inside)
+	for i, ref := range svc.Backends {
+		part, ok := Backend{}, false
+		if child := w.service(ref.Service, svc.Source, trail); child != nil {
+			part, ok = w.composite(child, trail)
+		}
+		if !ok && i == 0 && svc.Use == model.Mirror {
+			return Backend{}, false // the others are not there to answer
+		}
+		if ok {
+			part.Weight = max(ref.Weight, 0)
+			inside.Backends = append(inside.Backends, part)
+		}
+	}
+	if len(svc.Backends) > 0 && len(inside.Backends) == 0 {
+		return Backend{}, false
+	}
+	found := w.foundMiddlewares
+	w.foundMiddlewares = nil
+	w.middlewares(svc.Middlewares, svc.Source, nil)
+	inside.Middlewares, w.foundMiddlewares = w.foundMiddlewares, found
+	return Backend{Service: svc, Weight: 1, Inside: inside}, true
 }
 
 func namedBy[T object](trail []T) string {

@@ -13,7 +13,8 @@ type Rule struct {
 	// Slot is a small number that the route keeps while it lives in successive tables, even when it changes. What is built
 	// for a rule can be kept in a slice. Slots of routes that are gone are given to new ones.
 	Slot int
-	// Backends are the services that share the requests, nested weighted services resolved into what they consist of.
+	// Backends are the services that share the requests. Plain weighted services, and such inside them, are resolved into
+	// what they consist of.
 	// Empty: no service is known; the answer is 503.
 	Backends []Backend
 	// Middlewares are those of the route, chains resolved into what they consist of, in the order in which they see the
@@ -26,10 +27,42 @@ type Rule struct {
 	Broken bool
 }
 
-// Backend is a service with endpoints, and its share of a rule's requests.
+// Backend is a service, and its share of a rule's requests.
 type Backend struct {
 	Service *model.Service
 	Weight  int // relative to its siblings, not negative; 0 gets nothing
+	// Inside is what the service consists of, where it is more than its endpoints. Nil: no more.
+	Inside *Inside
+}
+
+// Inside is what a service consists of. It is immutable.
+type Inside struct {
+	Backends    []Backend // in the service's order, with the weights that it gives them; none: it has endpoints
+	Middlewares []*model.Middleware
+}
+
+// Services calls f with every service that has endpoints, of the backend and what is inside it, until f returns false.
+func (b *Backend) Services(f func(*model.Service) bool) bool {
+	if b.Inside == nil || len(b.Inside.Backends) == 0 {
+		return f(b.Service)
+	}
+	for i := range b.Inside.Backends {
+		if !b.Inside.Backends[i].Services(f) {
+			return false
+		}
+	}
+	return true
+}
+
+func (b Backend) equal(o Backend) bool {
+	if b.Service != o.Service || b.Weight != o.Weight {
+		return false
+	}
+	if b.Inside == o.Inside || b.Inside == nil || o.Inside == nil {
+		return b.Inside == o.Inside
+	}
+	return slices.EqualFunc(b.Inside.Backends, o.Inside.Backends, Backend.equal) &&
+		slices.Equal(b.Inside.Middlewares, o.Inside.Middlewares)
 }
 
 // Aside is what the service consists of that a middleware of a rule names.
@@ -44,8 +77,10 @@ func (r *Rule) equal(o *Rule) bool {
 		return r == o
 	}
 	return r.Route == o.Route && r.Slot == o.Slot && r.Broken == o.Broken &&
-		slices.Equal(r.Backends, o.Backends) && slices.Equal(r.Middlewares, o.Middlewares) &&
-		slices.EqualFunc(r.Asides, o.Asides, func(a, b Aside) bool { return slices.Equal(a.Backends, b.Backends) })
+		slices.EqualFunc(r.Backends, o.Backends, Backend.equal) && slices.Equal(r.Middlewares, o.Middlewares) &&
+		slices.EqualFunc(r.Asides, o.Asides, func(a, b Aside) bool {
+			return a.Middleware == b.Middleware && slices.EqualFunc(a.Backends, b.Backends, Backend.equal)
+		})
 }
 
 // leadsWith reports whether r and o, which may be nil, lead to the same services in the same shares, and both of them

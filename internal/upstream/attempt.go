@@ -12,6 +12,12 @@ const maxTried = 8
 type Attempt struct {
 	// Client is who asks; it decides where the picker is [model.HRW]. The zero value: anybody.
 	Client netip.Addr
+	// Pin is the mark of the host that the session belongs to ([Host.Mark]). It gets the first attempt, if it can serve.
+	// 0: none.
+	Pin uint64
+	// Elsewhere says that the request may go to another service instead. Then no host is picked that is only used for
+	// want of others: none that is not healthy, and none for the second time.
+	Elsewhere bool
 
 	tried [maxTried]*Host
 	count int
@@ -57,17 +63,23 @@ func (a *Attempt) gateway(cluster string) bool {
 //  3. a host in reserve (not checked yet, in hold-down, or waiting for its trial),
 //  4. a host that it tried.
 //
+// Where the request may go elsewhere, 3 and 4 are left out, and so are all hosts while the pool is not up ([Pool.Up]),
+// but for a trial.
+//
 // Clusters of weight 0 are never used. There is no host only when the reason says so.
 func (p *Pool) Pick(a *Attempt) (*Host, Reason) {
 	now := p.hosts.now()
 	v := p.current(now)
 	var host *Host
 	var reason Reason
-	if a.count == 0 {
-		p.service.budget.request(now)
-		host, reason = v.first(p, a, now)
-	} else {
+	switch {
+	case a.count > 0:
 		host, reason = v.again(p, a, now)
+	default:
+		p.service.budget.request(now)
+		if host = v.pinned(a.Pin); host == nil {
+			host, reason = v.first(p, a, now)
+		}
 	}
 	a.note(host)
 	return host, reason
@@ -84,6 +96,8 @@ func (v *view) first(p *Pool, a *Attempt, now int64) (*Host, Reason) {
 	switch {
 	case v.last < 0:
 		return nil, v.reason
+	case a.Elsewhere && !v.up:
+		return nil, NoneHealthy
 	case v.only != nil:
 		return v.only.pick(now, client), v.reason
 	case v.sticky:
@@ -95,6 +109,14 @@ func (v *view) first(p *Pool, a *Attempt, now int64) (*Host, Reason) {
 		i++
 	}
 	return v.groups[i].pick(now, client), v.reason
+}
+
+// pinned returns the host that a session belongs to; nil: there is none, or it cannot serve.
+func (v *view) pinned(mark uint64) *Host {
+	if mark == 0 {
+		return nil
+	}
+	return v.pins[mark]
 }
 
 // client returns the hash that decides where the picker asks for one.
@@ -125,6 +147,9 @@ func (v *view) owner(client uint64) *group {
 
 // again picks for a further attempt.
 func (v *view) again(p *Pool, a *Attempt, now int64) (*Host, Reason) {
+	if a.Elsewhere && !v.up {
+		return nil, NoneHealthy
+	}
 	if h := v.shared(a); h != nil {
 		return h, v.reason
 	}
@@ -136,6 +161,9 @@ func (v *view) again(p *Pool, a *Attempt, now int64) (*Host, Reason) {
 				}
 			}
 		}
+	}
+	if a.Elsewhere {
+		return nil, NoneHealthy
 	}
 	for i := range v.groups {
 		for _, h := range v.groups[i].reserve {

@@ -84,6 +84,7 @@ func (h *Hosts) releaseCheck(c *check, now int64) {
 func complete(spec model.HealthCheck, p model.Protocol) model.HealthCheck {
 	spec.Scheme = cmp.Or(spec.Scheme, string(p), string(model.HTTP))
 	spec.Interval = max(cmp.Or(spec.Interval, checkInterval), time.Millisecond)
+	spec.Unhealthy = max(cmp.Or(spec.Unhealthy, spec.Interval), time.Millisecond)
 	spec.Timeout = max(cmp.Or(spec.Timeout, checkTimeout), time.Millisecond)
 	spec.Rise = max(1, spec.Rise)
 	spec.Fall = max(1, spec.Fall)

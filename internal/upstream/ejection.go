@@ -38,9 +38,15 @@ func (h *Host) count(began, now int64, o Outcome) *check {
 	if e := &h.ejection; began < e.begin || e.active && now < e.until {
 		return nil // it began before the ejection, or was sent in panic: no news
 	}
+	most := h.hosts.tuning.Failures
+	if rule := h.passive; rule != nil {
+		if most = rule.Failures; h.fails == 0 || now-h.failing > int64(rule.Window) {
+			h.fails, h.failing = 0, now
+		}
+	}
 	h.fails++
 	h.alert.Store(true)
-	if h.ejection.active || h.fails >= h.hosts.tuning.Failures {
+	if h.ejection.active || h.fails >= most {
 		h.eject(now, o)
 	}
 	return nil
@@ -55,6 +61,9 @@ func (h *Host) eject(now int64, o Outcome) {
 	lasts := t.EjectMax
 	if e.times < 32 {
 		lasts = min(t.EjectMax, t.EjectBase<<e.times)
+	}
+	if h.passive != nil {
+		lasts = h.passive.Window
 	}
 	*e = ejection{
 		active: true, soft: o.Kind != ConnectError, begin: now, until: now + jitter(lasts),
@@ -82,6 +91,11 @@ func (h *Host) succeeded(began, now int64, failed bool) {
 	h.ejection.active, h.ejection.back = false, now
 	h.hosts.log.Info("host is back", "addr", h.id.Addr, "cluster", h.id.Cluster)
 	h.changed()
+}
+
+// isTrialDue reports whether tryTrial would.
+func (h *Host) isTrialDue(now int64) bool {
+	return now-h.trial.Load() >= int64(h.hosts.tuning.EjectBase)
 }
 
 // tryTrial claims the next trial request of an ejected host. A trial that is never reported blocks the next one for as

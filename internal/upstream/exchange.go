@@ -1,5 +1,7 @@
 package upstream
 
+import "fmt"
+
 // Kind says how an exchange with a host ended.
 type Kind int
 
@@ -66,6 +68,10 @@ func (x *Exchange) Answered(status int) {
 	h, now, failed := x.host, x.host.hosts.now(), status >= 500
 	h.observe(now-x.began, now, failed)
 	h.answered.Store(now)
+	if failed && h.strict.Load() && !h.id.Gateway {
+		h.failed(x.began, Outcome{Kind: Answered, Status: status, Err: fmt.Errorf("status %d", status)})
+		return
+	}
 	if failed {
 		h.failures.Add(1)
 	}

@@ -1,10 +1,13 @@
 package upstream
 
 import (
+	"cmp"
 	"math"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/model"
 )
 
 // Host is the live state of one address: load, latency, health, ejection. Its methods may be called at any time from
@@ -25,11 +28,15 @@ type Host struct {
 	// times takes no lock.
 	alert atomic.Bool
 	trial atomic.Int64 // when the last trial request was let through
+	// strict says that bad answers are failures, too. It is set while passive is.
+	strict atomic.Bool
 
 	mu       sync.Mutex
 	pools    map[*Pool]struct{} // whose views depend on this host
 	checks   []*check           // of the gateway: its link check only
 	fails    int                // failures in a row
+	failing  int64              // since when, where passive is set
+	passive  *model.Passive     // the strictest rule of those that the pools have; nil: as tuned
 	ejection ejection
 	lastErr  string
 	lastAt   int64
@@ -54,6 +61,9 @@ func (h *Host) Cluster() string { return h.id.Cluster }
 // Gateway reports whether the address is a cluster's link entry point.
 func (h *Host) Gateway() bool { return h.id.Gateway }
 
+// Mark tells the host from others, the same in every process; never 0.
+func (h *Host) Mark() uint64 { return max(1, h.hash) }
+
 // InFlight returns how many exchanges have begun and not ended.
 func (h *Host) InFlight() int64 { return h.inFlight.Load() }
 
@@ -62,6 +72,7 @@ func (h *Host) join(p *Pool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.pools[p] = struct{}{}
+	h.findPassive()
 }
 
 // leave ends that.
@@ -69,6 +80,24 @@ func (h *Host) leave(p *Pool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.pools, p)
+	h.findPassive()
+}
+
+// findPassive finds the strictest rule of the pools, for what is known of a host is one for all of them. The caller
+// holds h.mu.
+func (h *Host) findPassive() {
+	h.passive = nil
+	for p := range h.pools {
+		if r := p.passive; r != nil && (h.passive == nil || stricter(r, h.passive)) {
+			h.passive = r
+		}
+	}
+	h.strict.Store(h.passive != nil)
+}
+
+// stricter reports whether a puts hosts out sooner than b, or for longer.
+func stricter(a, b *model.Passive) bool {
+	return cmp.Or(cmp.Compare(a.Failures, b.Failures), cmp.Compare(b.Window, a.Window)) < 0
 }
 
 // changed makes the views that depend on the host out of date, and sets alert. The caller holds h.mu.

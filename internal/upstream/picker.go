@@ -209,6 +209,15 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
+// MarkOf tells a name from others, the same in every process.
+func MarkOf(name string) uint64 { return hashText(name) }
+
+// Score says how much a client belongs to the one of several that has the name: it goes where its score is highest. So
+// each gets its part by weight, and when one comes or goes, only its own clients move.
+func Score(client netip.Addr, name string, weight float64) float64 {
+	return weigh(weight, mix(hashClient(client)^hashText(name)))
+}
+
 // hashText hashes a name; the same in every process.
 func hashText(s string) uint64 {
 	sum := fnv.New64a()

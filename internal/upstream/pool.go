@@ -16,6 +16,8 @@ type Pool struct {
 	name     model.Name
 	balance  model.Balance
 	service  *service
+	sessions bool // hosts are pinned to
+	passive  *model.Passive
 	members  []member  // sorted by tier, cluster, address
 	clusters []cluster // sorted by tier, cluster
 
@@ -46,7 +48,10 @@ type cluster struct {
 //
 // A pool must be closed when the last request that may use it is over. To lose nothing, make the new one before.
 func (h *Hosts) Pool(s *model.Service) *Pool {
-	p := &Pool{hosts: h, name: s.Name, balance: s.Balance, members: make([]member, 0, len(s.Endpoints))}
+	p := &Pool{
+		hosts: h, name: s.Name, balance: s.Balance, sessions: s.Sticky != nil, passive: s.Passive,
+		members: make([]member, 0, len(s.Endpoints)),
+	}
 	direct, link := ask(s), linkQuestion(h.tuning)
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -112,6 +117,18 @@ func (p *Pool) Clusters() []ClusterHealth {
 func (p *Pool) Ready() (ready, total int) {
 	v := p.current(p.hosts.now())
 	return v.ready, v.offered
+}
+
+// Up reports whether the service can do without another that does the same: there are healthy hosts, or hosts of which
+// no check has told yet.
+func (p *Pool) Up() bool { return p.current(p.hosts.now()).up }
+
+// Wanted reports whether a request should be sent here rather than to another service that does the same: the pool is
+// up, or it is time to try whether a host is back.
+func (p *Pool) Wanted() bool {
+	now := p.hosts.now()
+	v := p.current(now)
+	return v.up || slices.ContainsFunc(v.trials, func(h *Host) bool { return h.isTrialDue(now) })
 }
 
 // current returns the view, up to date.

@@ -43,8 +43,6 @@ func (d *Direct) client(config *tls.Config, protocols *http.Protocols) *http.Cli
 			// A check needs the status only.
 			DisableCompression: true, MaxResponseHeaderBytes: 64 << 10,
 		},
-		// A redirect is an answer: the host is alive.
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
 
@@ -54,7 +52,7 @@ func (d *Direct) Probe(ctx context.Context, host ID, check model.HealthCheck) er
 	if err != nil {
 		return err
 	}
-	if check.Path == "" {
+	if check.Path == "" && !check.GRPC {
 		conn, err := d.dialer.DialContext(ctx, "tcp", addr)
 		if err != nil {
 			return fmt.Errorf("health check: %w", err)
@@ -62,33 +60,55 @@ func (d *Direct) Probe(ctx context.Context, host ID, check model.HealthCheck) er
 		defer func() { _ = conn.Close() }()
 		return converse(ctx, conn, check)
 	}
+	client, err := d.clientFor(check)
+	if err != nil {
+		return fmt.Errorf("health check: %w", err)
+	}
+	if check.GRPC {
+		return askGRPC(ctx, client, addr, check)
+	}
 	r, err := checkRequest(ctx, addr, check)
 	if err != nil {
 		return err
 	}
-	client := d.http1
-	if check.TLS != nil {
-		identity, err := check.TLS.Config()
-		if err != nil {
-			return fmt.Errorf("health check: %w", err)
-		}
-		client = d.client(identity, d.tlsOrPlain) // checks are seldom
-	}
-	if check.Scheme == string(model.H2C) {
-		client = d.h2c
-	}
 	answer, err := client.Do(r)
 	if err != nil {
-		if outer := (*url.Error)(nil); errors.As(err, &outer) {
-			err = outer.Err // without the URL, which may carry a secret
-		}
-		return fmt.Errorf("health check: %w", err)
+		return fmt.Errorf("health check: %w", withoutURL(err))
 	}
-	defer answer.Body.Close()
+	defer func() { _ = answer.Body.Close() }()
 	if !accepted(answer.StatusCode, check.Status) {
 		return fmt.Errorf("health check: status %d", answer.StatusCode)
 	}
 	return nil
+}
+
+// withoutURL returns the error without the URL, which may carry a secret.
+func withoutURL(err error) error {
+	if outer := (*url.Error)(nil); errors.As(err, &outer) {
+		return outer.Err
+	}
+	return err
+}
+
+// clientFor returns what makes the requests of a check.
+func (d *Direct) clientFor(check model.HealthCheck) (*http.Client, error) {
+	client := d.http1
+	switch {
+	case check.Scheme == string(model.H2C), check.GRPC && check.Scheme != string(model.HTTPS):
+		client = d.h2c
+	case check.TLS != nil:
+		identity, err := check.TLS.Config()
+		if err != nil {
+			return nil, err
+		}
+		client = d.client(identity, d.tlsOrPlain) // checks are seldom
+	}
+	if check.Stay {
+		stays := *client
+		stays.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+		client = &stays
+	}
+	return client, nil
 }
 
 // accepted reports whether the status is the one wanted; 0 wants any from 200 to 399.

@@ -149,8 +149,11 @@ func (h *Hosts) probe(ctx context.Context, c *check, started int64) {
 		c.report(started, h.now(), err)
 	}
 	pause := jitter(c.spec.Interval)
-	if c.link && err != nil {
+	switch {
+	case c.link && err != nil:
 		pause = h.afterFailure(c)
+	case err != nil:
+		pause = jitter(c.spec.Unhealthy)
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

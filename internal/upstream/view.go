@@ -14,13 +14,16 @@ type view struct {
 	health   []ClusterHealth
 	portions []Portion
 	reason   Reason
-	groups   []group // the clusters that may be used at all; sorted by tier, cluster
-	last     int     // the last group that has a share; -1: none has
-	only     *group  // the one that has every share; nil: there are several, or none
-	sticky   bool    // the client's address decides
-	trials   []*Host // each is due one trial request
-	ready    int     // members that may be used without reserve
-	offered  int     // members that are meant to take new requests
+	groups   []group          // the clusters that may be used at all; sorted by tier, cluster
+	last     int              // the last group that has a share; -1: none has
+	only     *group           // the one that has every share; nil: there are several, or none
+	sticky   bool             // the client's address decides
+	up       bool             // see Pool.Up
+	pins     map[uint64]*Host // by mark, those that serve the sessions they have; nil: there are no sessions
+	trials   []*Host          // each is due one trial request
+	ready    int              // members that may be used without reserve
+	untold   bool             // there are members that are only in reserve because no check has said how they are
+	offered  int              // members that are meant to take new requests
 }
 
 // standing says how far a host may be used, best first.
@@ -38,6 +41,7 @@ type assessment struct {
 	standing standing
 	weight   float64 // with slow start
 	ejected  bool    // put out by requests; the cluster counts it in
+	untold   bool    // no check has said how it is
 	over     bool    // its time is over, but no request has shown yet that the host is back
 	soft     bool    // see ejection
 	begin    int64   // of the ejection
@@ -58,8 +62,12 @@ func (p *Pool) look(now int64) (*view, int64) {
 		}
 		v.health = append(v.health, health)
 		v.count(p.clusters[i].members, assessed[i])
+		if p.sessions {
+			v.addPins(p.clusters[i].members, assessed[i])
+		}
 	}
 	v.portions, v.reason = Split(p.balance, v.health)
+	v.up = v.reason == OK || v.reason == Standby && v.untold
 	worst := map[Reason]standing{Standby: reserve, Panic: out}[v.reason]
 	sum, sharing := 0.0, 0
 	for i := range p.clusters {
@@ -93,6 +101,19 @@ func (v *view) count(members []member, assessed []assessment) {
 		v.offered++
 		if assessed[i].standing == ready {
 			v.ready++
+		}
+		v.untold = v.untold || assessed[i].untold && assessed[i].standing == reserve && !assessed[i].ejected
+	}
+}
+
+// addPins finds the members that may go on with the sessions that they have. Those that are drained may.
+func (v *view) addPins(members []member, assessed []assessment) {
+	for i, m := range members {
+		if assessed[i].standing <= reserve {
+			if v.pins == nil {
+				v.pins = make(map[uint64]*Host, len(members))
+			}
+			v.pins[m.host.Mark()] = m.host
 		}
 	}
 }
@@ -180,7 +201,7 @@ func (m *member) assess(now int64, next *int64) assessment {
 	switch {
 	case c == nil:
 	case c.health == Unknown:
-		a.standing, a.why = reserve, "not checked yet"
+		a.standing, a.untold, a.why = reserve, true, "not checked yet"
 	case c.health == Unhealthy && c.link && c.confirmed:
 		a.standing, a.why = lost, "data path lost: "+h.lastErr
 	case c.health == Unhealthy:
