@@ -108,6 +108,8 @@ var basics = []struct{ prefix, object string }{
 	{"http.middlewares.NAME.oAuthIntrospection.clientSecret",
 		`{"oAuthIntrospection": {"clientConfig": {"url": "http://a"}, "clientID": "i"}}`},
 	{"http.middlewares.NAME.oAuthIntrospection.", `{"oAuthIntrospection": {"clientConfig": {"url": "http://a"}}}`},
+	{"http.middlewares.NAME.oAuthClientCredentials.",
+		`{"oAuthClientCredentials": {"url": "http://a", "clientID": "i", "clientSecret": "s"}}`},
 	{"http.middlewares.NAME.headers.sslTemporaryRedirect", `{"headers": {"sslRedirect": true}}`},
 	{"http.middlewares.NAME.headers.sslHost", `{"headers": {"sslRedirect": true}}`},
 	{"http.middlewares.NAME.headers.sslForceHost", `{"headers": {"sslHost": "a.example"}}`},

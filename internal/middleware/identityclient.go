@@ -107,7 +107,7 @@ func (c *identityClient) ask(ctx context.Context, r *http.Request, most int64) (
 
 // keySet is one that is fetched from a server.
 func (c *identityClient) keySet(address string) *keySet {
-	return &keySet{fetch: func() ([]verifyKey, time.Duration, error) {
+	return newFetchedKeys(func() ([]verifyKey, time.Duration, error) {
 		r, err := http.NewRequest(http.MethodGet, address, nil)
 		if err != nil {
 			return nil, 0, errUnreachable
@@ -122,5 +122,5 @@ func (c *identityClient) keySet(address string) *keySet {
 			return nil, 0, errUnreachable
 		}
 		return keys, maxAge(head), nil
-	}}
+	})
 }

@@ -79,9 +79,9 @@ func (s *Set) issuers(at place, spec *model.JWT) (list []issuer, err error) {
 			if len(secret) < minHMAC {
 				return nil, fieldError("jwt.signingSecret", "is shorter than %d bytes", minHMAC)
 			}
-			keys.keys = []verifyKey{{key: secret, algs: algorithmsOf(secret)}}
+			keys.given = []verifyKey{{key: secret, algs: algorithmsOf(secret)}}
 		default:
-			if keys.keys, err = parseKeys(t.Keys.Reveal()); err != nil {
+			if keys.given, err = parseKeys(t.Keys.Reveal()); err != nil {
 				return nil, fieldError("jwt.publicKey", "%s", err)
 			}
 		}

@@ -29,7 +29,7 @@ func newKeyServer(ids ...string) *keyServer {
 }
 
 func (k *keyServer) set() *keySet {
-	return &keySet{fetch: func() (keys []verifyKey, fresh time.Duration, err error) {
+	return newFetchedKeys(func() (keys []verifyKey, fresh time.Duration, err error) {
 		k.fetches.Add(1)
 		time.Sleep(k.delay)
 		if k.down.Load() {
@@ -39,7 +39,7 @@ func (k *keyServer) set() *keySet {
 			keys = append(keys, verifyKey{id: id, key: ed25519.PublicKey(id), algs: []jose.SignatureAlgorithm{jose.EdDSA}})
 		}
 		return keys, k.fresh, nil
-	}}
+	})
 }
 
 func TestKeySet(t *testing.T) {

@@ -8,36 +8,37 @@ type Middleware struct {
 	Source Source `json:"source"`
 	Lane   Lane   `json:"lane,omitempty"` // in that of TCP: one of InFlightConn, IPAllowList, RateLimit
 
-	AddPrefix          *AddPrefix          `json:"addPrefix,omitempty"`
-	APIKey             *APIKey             `json:"apiKey,omitempty"`
-	BasicAuth          *BasicAuth          `json:"basicAuth,omitempty"`
-	Buffering          *Buffering          `json:"buffering,omitempty"`
-	Cache              *Cache              `json:"cache,omitempty"`
-	Chain              *Chain              `json:"chain,omitempty"`
-	CircuitBreaker     *CircuitBreaker     `json:"circuitBreaker,omitempty"`
-	Compress           *Compress           `json:"compress,omitempty"`
-	ContentType        *ContentType        `json:"contentType,omitempty"`
-	DigestAuth         *DigestAuth         `json:"digestAuth,omitempty"`
-	EncodedCharacters  *EncodedCharacters  `json:"encodedCharacters,omitempty"`
-	Errors             *Errors             `json:"errors,omitempty"`
-	ForwardAuth        *ForwardAuth        `json:"forwardAuth,omitempty"`
-	GRPCWeb            *GRPCWeb            `json:"grpcWeb,omitempty"`
-	Headers            *Headers            `json:"headers,omitempty"`
-	InFlightReq        *InFlightReq        `json:"inFlightReq,omitempty"`
-	IPAllowList        *IPAllowList        `json:"ipAllowList,omitempty"`
-	JWT                *JWT                `json:"jwt,omitempty"`
-	Maintenance        *Maintenance        `json:"maintenance,omitempty"`
-	OAuthIntrospection *OAuthIntrospection `json:"oAuthIntrospection,omitempty"`
-	PassTLSClientCert  *PassTLSClientCert  `json:"passTLSClientCert,omitempty"`
-	RateLimit          *RateLimit          `json:"rateLimit,omitempty"`
-	RedirectRegex      *RedirectRegex      `json:"redirectRegex,omitempty"`
-	RedirectScheme     *RedirectScheme     `json:"redirectScheme,omitempty"`
-	ReplacePath        *ReplacePath        `json:"replacePath,omitempty"`
-	ReplacePathRegex   *ReplacePathRegex   `json:"replacePathRegex,omitempty"`
-	RequestID          *RequestID          `json:"requestId,omitempty"`
-	Retry              *Retry              `json:"retry,omitempty"`
-	StripPrefix        *StripPrefix        `json:"stripPrefix,omitempty"`
-	StripPrefixRegex   *StripPrefixRegex   `json:"stripPrefixRegex,omitempty"`
+	AddPrefix              *AddPrefix              `json:"addPrefix,omitempty"`
+	APIKey                 *APIKey                 `json:"apiKey,omitempty"`
+	BasicAuth              *BasicAuth              `json:"basicAuth,omitempty"`
+	Buffering              *Buffering              `json:"buffering,omitempty"`
+	Cache                  *Cache                  `json:"cache,omitempty"`
+	Chain                  *Chain                  `json:"chain,omitempty"`
+	CircuitBreaker         *CircuitBreaker         `json:"circuitBreaker,omitempty"`
+	Compress               *Compress               `json:"compress,omitempty"`
+	ContentType            *ContentType            `json:"contentType,omitempty"`
+	DigestAuth             *DigestAuth             `json:"digestAuth,omitempty"`
+	EncodedCharacters      *EncodedCharacters      `json:"encodedCharacters,omitempty"`
+	Errors                 *Errors                 `json:"errors,omitempty"`
+	ForwardAuth            *ForwardAuth            `json:"forwardAuth,omitempty"`
+	GRPCWeb                *GRPCWeb                `json:"grpcWeb,omitempty"`
+	Headers                *Headers                `json:"headers,omitempty"`
+	InFlightReq            *InFlightReq            `json:"inFlightReq,omitempty"`
+	IPAllowList            *IPAllowList            `json:"ipAllowList,omitempty"`
+	JWT                    *JWT                    `json:"jwt,omitempty"`
+	Maintenance            *Maintenance            `json:"maintenance,omitempty"`
+	OAuthClientCredentials *OAuthClientCredentials `json:"oAuthClientCredentials,omitempty"`
+	OAuthIntrospection     *OAuthIntrospection     `json:"oAuthIntrospection,omitempty"`
+	PassTLSClientCert      *PassTLSClientCert      `json:"passTLSClientCert,omitempty"`
+	RateLimit              *RateLimit              `json:"rateLimit,omitempty"`
+	RedirectRegex          *RedirectRegex          `json:"redirectRegex,omitempty"`
+	RedirectScheme         *RedirectScheme         `json:"redirectScheme,omitempty"`
+	ReplacePath            *ReplacePath            `json:"replacePath,omitempty"`
+	ReplacePathRegex       *ReplacePathRegex       `json:"replacePathRegex,omitempty"`
+	RequestID              *RequestID              `json:"requestId,omitempty"`
+	Retry                  *Retry                  `json:"retry,omitempty"`
+	StripPrefix            *StripPrefix            `json:"stripPrefix,omitempty"`
+	StripPrefixRegex       *StripPrefixRegex       `json:"stripPrefixRegex,omitempty"`
 
 	// Of the lane of TCP.
 	InFlightConn *InFlightConn `json:"inFlightConn,omitempty"`

@@ -91,3 +91,14 @@ type OAuthClient struct {
 	ID     string `json:"id,omitempty"`
 	Secret Secret `json:"secret,omitzero"`
 }
+
+// OAuthClientCredentials sends requests on with a token of this instance's own (RFC 6749 §4.4), in place of what the
+// client had there.
+type OAuthClientCredentials struct {
+	URL      string         `json:"url"` // of the token endpoint; http or https
+	Client   OAuthClient    `json:"client"`
+	Scopes   []string       `json:"scopes,omitempty"`
+	Audience string         `json:"audience,omitempty"` // "": not sent
+	Header   string         `json:"header,omitempty"`   // that gets the token, after "Bearer "; "" is Authorization
+	Server   IdentityServer `json:"server,omitzero"`
+}
