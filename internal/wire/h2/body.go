@@ -85,12 +85,13 @@ func (b *body) take(p []byte) int {
 // pay lets the client send as much more as was read.
 func (b *body) pay() {
 	s := b.stream
-	if s == nil || s.closed || s.remoteEnded || b.owed < initialWindow/4 {
+	if s == nil || s.closed || s.remoteEnded || b.owed < int(s.intake.size)/4 {
 		return
 	}
-	b.conn.appendWindowUpdate(s.id, uint32(b.owed))
+	n := int64(b.owed) + b.conn.widen(&s.intake, b.owed)
+	b.conn.appendWindowUpdate(s.id, uint32(n))
 	b.conn.kick()
-	s.inbound += int64(b.owed)
+	s.inbound += n
 	b.owed = 0
 }
 

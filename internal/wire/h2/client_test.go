@@ -37,6 +37,7 @@ type event struct {
 	text   string // "HEADERS :status=200 end", "DATA hello", "RST_STREAM PROTOCOL_ERROR", "GOAWAY 1 NO_ERROR", "closed"
 	data   string
 	end    bool // of its stream
+	credit int  // WINDOW_UPDATE
 }
 
 // dial connects a client to the server, and sends the preface.
@@ -132,6 +133,8 @@ func toEvent(f http2.Frame) event {
 		e.text, e.end = e.text+" "+f.ErrCode.String(), true
 	case *http2.GoAwayFrame:
 		e.text += fmt.Sprintf(" %d %s", f.LastStreamID, f.ErrCode)
+	case *http2.WindowUpdateFrame:
+		e.credit = int(f.Increment)
 	case *http2.PingFrame:
 		if f.IsAck() {
 			e.text += " ack"

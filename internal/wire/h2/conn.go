@@ -17,7 +17,7 @@ import (
 const (
 	maxFrame      = 16384   // the least that RFC 9113 §4.2 allows, both ways
 	initialWindow = 65535   // RFC 9113 §6.9.2
-	connWindow    = 1 << 20 // of what may be on its way to us on a connection
+	connWindow    = 4 << 20 // of what may be on its way to us on a connection
 	maxWindow     = 1<<31 - 1
 	tableSize     = 4096 // of each side's fields (RFC 9113 §6.5.2)
 	lingerTime    = 500 * time.Millisecond
@@ -52,6 +52,9 @@ type conn struct {
 	waiting       []*stream      // for room in out
 	window        int64          // what the client takes on the connection
 	initial       int64          // what it takes on a stream at first
+	greeted       time.Time      // when our settings were sent
+	roundTrip     time.Duration  // until the client had them, and we knew; 0: not yet
+	widened       int64          // what windows of streams have more than at first
 	credit        credit
 	deadlines     deadlines
 	drained       drainState
@@ -104,6 +107,7 @@ func (c *conn) begin() error {
 	s := c.server
 	c.mu.Lock()
 	c.deadlines.start(c)
+	c.greeted = time.Now()
 	c.appendSettings(
 		http2.Setting{ID: http2.SettingMaxConcurrentStreams, Val: uint32(s.maxStreams())},
 		http2.Setting{ID: http2.SettingMaxHeaderListSize, Val: uint32(s.headerBytes())},

@@ -13,9 +13,10 @@
 //
 // What must hold:
 //
-//   - What a client may make us hold is bounded: MaxConcurrentStreams streams, each with a window's worth of body; the
-//     output has a limit above which handlers wait. A stream that is not read, here or there, never stops the
-//     others: bodies are credited to the connection when they come, and to their stream when they are read.
+//   - What a client may make us hold is bounded: MaxConcurrentStreams streams, each with a window's worth of body, and
+//     4 MiB in all for those whose handlers keep up with long ways (see intake); the output has a limit above which
+//     handlers wait. A stream that is not read, here or there, never stops the others: bodies are credited to the
+//     connection when they come, and to their stream when they are read.
 //   - Frames that cost us more than the client use up its credit (see credit). When it is used up, the connection ends
 //     with ENHANCE_YOUR_CALM.
 //   - Whatever RFC 9113 calls malformed is refused, as is all that would mean something else in HTTP/1.1: a request

@@ -1,6 +1,8 @@
 package h2
 
 import (
+	"time"
+
 	"golang.org/x/net/http2"
 )
 
@@ -66,6 +68,9 @@ func (c *conn) onSettings(f *http2.SettingsFrame) error {
 		return err
 	}
 	if f.IsAck() {
+		if c.roundTrip == 0 {
+			c.roundTrip = time.Since(c.greeted)
+		}
 		return nil
 	}
 	if f.NumSettings() > maxSettings {

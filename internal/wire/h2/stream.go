@@ -35,6 +35,7 @@ type stream struct {
 	remoteEnded bool  // the client has sent everything
 	failed      error // why nothing more can be sent
 	inbound     int64 // what the client may still send
+	intake      intake
 	window      int64 // what it takes
 	pending     []byte
 	pendingEnd  bool // pending is the last of the body, and no trailer follows
@@ -65,6 +66,7 @@ func (s *Server) takeStream(c *conn, id uint32) *stream {
 		st = newStream()
 	}
 	st.conn, st.id, st.inbound, st.window = c, id, initialWindow, c.initial
+	st.intake = intake{size: initialWindow}
 	st.context.conn = c
 	return st
 }
@@ -159,6 +161,7 @@ func (s *stream) finish(returned bool) {
 	if s.body != nil {
 		s.body.leave()
 	}
+	c.narrow(&s.intake)
 	c.queue.remove(s)
 	if returned && err == nil {
 		c.credit.answered()
