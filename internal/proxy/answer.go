@@ -60,7 +60,7 @@ func (c *copier) send(d *delivery, from *wire.Answer, host *upstream.Host) error
 		for _, name := range slices.Sorted(maps.Keys(announced)) {
 			h.Add("Trailer", name)
 		}
-		if d.r == nil || d.r.ProtoMajor == 1 {
+		if d.major() == 1 {
 			h.Del("Content-Length") // in HTTP/1.1 only chunks have a trailer (RFC 9112 §7.1.2)
 		}
 	}

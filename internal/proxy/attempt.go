@@ -235,6 +235,14 @@ func (d *delivery) method() string {
 	return d.r.Method
 }
 
+// major returns the client's version of HTTP.
+func (d *delivery) major() int {
+	if d.r == nil {
+		return d.x.raw.Major
+	}
+	return d.r.ProtoMajor
+}
+
 // outgoing makes the request that a host gets, and returns what sends it.
 func (d *delivery) outgoing(host *upstream.Host) (transport, error) {
 	d.out = wire.Outgoing{
@@ -267,7 +275,7 @@ func (d *delivery) sign() {
 	x := d.x
 	d.set = d.set[:0]
 	if d.r == nil {
-		d.set = x.signRequest(x.rawFields(d.set), nil, 1, 1)
+		d.set = x.signRequest(x.rawFields(d.set), nil, x.raw.Major, x.raw.Minor)
 		return
 	}
 	d.set = x.signRequest(d.set, d.r.Header, d.r.ProtoMajor, d.r.ProtoMinor)

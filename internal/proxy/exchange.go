@@ -51,7 +51,7 @@ type exchange struct {
 	telemetry.Exchange
 	writer     http.ResponseWriter
 	entryPoint *EntryPoint
-	via        string // how the entry point signs messages of HTTP/1.1
+	via        [2]string // how the entry point signs messages of HTTP/1.1 and of HTTP/2
 	log        *slog.Logger
 
 	// raw is the request as it came, where package wire read it. At the raw depth there is no request besides it.
@@ -109,7 +109,7 @@ func (e *exchanges) take(entryPoint *EntryPoint, log *slog.Logger) *exchange {
 		x.passOn = x.informational
 	}
 	if x.log = log; x.entryPoint != entryPoint {
-		x.entryPoint, x.via = entryPoint, entryPoint.Via.entry(1, 1)
+		x.entryPoint, x.via = entryPoint, [...]string{entryPoint.Via.entry(1, 1), entryPoint.Via.entry(2, 0)}
 	}
 	return x
 }
@@ -158,15 +158,13 @@ func (x *exchange) begin(w http.ResponseWriter, r *http.Request) *http.Request {
 
 // beginRaw begins an exchange at the raw depth.
 func (x *exchange) beginRaw(raw *wire.Exchange, path string) {
-	x.writer, x.raw, x.ctx = raw.ResponseWriter(), raw, raw.Context()
-	remote, addr := raw.RemoteAddr()
-	_, length := raw.Body()
+	x.writer, x.raw, x.ctx = raw.Answerer, raw, raw.Context
 	x.Exchange = telemetry.Exchange{
-		Start: raw.Began(), EntryPoint: x.entryPoint.Name, Method: raw.Method(), Proto: raw.Proto(),
-		Scheme: scheme(raw.TLS()), Host: raw.Host(), Path: path, ClientAddr: remote, BytesIn: length,
+		Start: raw.Began, EntryPoint: x.entryPoint.Name, Method: raw.Method, Proto: raw.Proto,
+		Scheme: scheme(raw.TLS), Host: raw.Host, Path: path, ClientAddr: raw.RemoteAddr, BytesIn: max(raw.Length, 0),
 	}
-	x.hop = addr.Addr().Unmap()
-	x.hopText = addrText(remote, x.hop)
+	x.hop = raw.Client.Addr().Unmap()
+	x.hopText = addrText(raw.RemoteAddr, x.hop)
 }
 
 // Header is part of http.ResponseWriter.

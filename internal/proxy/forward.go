@@ -93,7 +93,7 @@ func (f *forwarder) deliver(d *delivery, body io.ReadCloser, length int64) {
 // duplex lets the service answer before it has read a body that streams: what it still wants to read must then stay
 // readable.
 func (d *delivery) duplex() {
-	if !d.body.streams() || d.r != nil && d.r.ProtoMajor != 1 {
+	if !d.body.streams() || d.major() != 1 {
 		return
 	}
 	if err := http.NewResponseController(d.w).EnableFullDuplex(); err != nil {

@@ -272,6 +272,6 @@ type rawAdvertiser struct {
 
 // ServeRaw is part of wire.RawHandler.
 func (a *rawAdvertiser) ServeRaw(x *wire.Exchange) bool {
-	x.ResponseWriter().Header()["Alt-Svc"] = a.value
+	x.Header()["Alt-Svc"] = a.value
 	return a.raw.ServeRaw(x)
 }

@@ -17,14 +17,13 @@ import (
 // ServeRaw is part of wire.RawHandler.
 func (f *clientHandler) ServeRaw(raw *wire.Exchange) bool {
 	g, e := f.generation.Load(), &f.entryPoint
-	path, query := raw.Target()
+	path, query, _ := strings.Cut(raw.Target, "?")
 	if g == nil || !f.isPlain(raw, path) {
 		return false
 	}
-	_, addr := raw.RemoteAddr()
 	q := route.Request{
-		EntryPoint: e.Name, Default: e.Default, TLS: raw.TLS() != nil, Method: raw.Method(), Host: hostname(raw.Host()),
-		Path: path, RawQuery: query, ClientIP: addr.Addr().Unmap(),
+		EntryPoint: e.Name, Default: e.Default, TLS: raw.TLS != nil, Method: raw.Method, Host: hostname(raw.Host),
+		Path: path, RawQuery: query, ClientIP: raw.Client.Addr().Unmap(),
 	}
 	rule, ok := g.table.Match(&q)
 	if !ok || q.HeaderAsked {
@@ -53,22 +52,19 @@ func (f *clientHandler) ServeRaw(raw *wire.Exchange) bool {
 func (f *clientHandler) isPlain(raw *wire.Exchange, path string) bool {
 	e := &f.entryPoint
 	switch {
-	case e.Headers > 0 && raw.Fields() > e.Headers, needsCleaning(path), raw.Method() == http.MethodOptions,
-		raw.Method() == http.MethodTrace:
+	case e.Headers > 0 && len(raw.Fields) > e.Headers, needsCleaning(path), raw.Method == http.MethodOptions,
+		raw.Method == http.MethodTrace, !raw.Client.IsValid(),
+		e.ReadTimeout > 0 && (raw.Length < 0 || raw.Length > replayable): // it is paced
 		return false
 	}
-	if _, length := raw.Body(); e.ReadTimeout > 0 && (length < 0 || length > replayable) { // it is paced
-		return false
-	}
-	_, addr := raw.RemoteAddr()
-	trusted := f.trusted.includes(addr.Addr().Unmap())
-	for i := range raw.Fields() {
-		key := raw.Field(i).Key
+	trusted := f.trusted.includes(raw.Client.Addr().Unmap())
+	for i := range raw.Fields {
+		key := raw.Fields[i].Key
 		if key == "Via" || trusted && isForwardedField(key) {
 			return false
 		}
 	}
-	return addr.IsValid()
+	return true
 }
 
 // staysBehind says which of a client's fields no service gets, unless we set them.
@@ -88,15 +84,14 @@ func (f *forwarder) plain() bool {
 func (f *forwarder) relay(x *exchange) {
 	d := &x.sending
 	d.x, d.forwarder, d.w, d.ctx = x, f, x, x.ctx
-	body, length := x.raw.Body()
-	f.deliver(d, body, length)
+	f.deliver(d, x.raw.Body, x.raw.Length)
 }
 
 // rawFields are what the general depth sets before middlewares see the request, in the order of their names.
 func (x *exchange) rawFields(set []wire.Field) []wire.Field {
 	return append(set,
 		wire.Field{Key: "X-Forwarded-Host", Value: x.Host},
-		wire.Field{Key: "X-Forwarded-Port", Value: port(x.Host, x.raw.TLS())},
+		wire.Field{Key: "X-Forwarded-Port", Value: port(x.Host, x.raw.TLS)},
 		wire.Field{Key: "X-Forwarded-Proto", Value: x.Scheme},
 		wire.Field{Key: "X-Real-Ip", Value: x.hopText})
 }

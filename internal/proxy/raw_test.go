@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/upstream"
 	"github.com/fairlead/fairlead/internal/wire"
+	"github.com/fairlead/fairlead/internal/wire/h2"
 )
 
 // depths serves the same routes twice: as it is, and with the raw depth out of sight.
@@ -26,7 +28,7 @@ type depths struct {
 	service *scripted
 	raw     *watched
 	ways    map[string]string // address by depth
-	server  *wire.Server      // of the raw depth
+	server  engine            // of the raw depth
 }
 
 // served returns how many requests the raw depth served, once it is done with all of them. Nothing can be sent after.
@@ -35,20 +37,23 @@ func (d *depths) served(tb testing.TB) int {
 	if err := d.server.Shutdown(tb.Context()); err != nil {
 		tb.Fatal(err)
 	}
-	return d.raw.served
+	return int(d.raw.served.Load())
 }
 
 // watched counts what the raw depth served.
 type watched struct {
 	*clientHandler
-	served int
+	served atomic.Int64
 }
 
 func (w *watched) ServeRaw(x *wire.Exchange) bool {
-	done := w.clientHandler.ServeRaw(x)
-	if done {
-		w.served++
-	}
+	done := true // unless it says otherwise: it panics where an answer is to be cut
+	defer func() {
+		if done {
+			w.served.Add(1)
+		}
+	}()
+	done = w.clientHandler.ServeRaw(x)
 	return done
 }
 
@@ -76,13 +81,15 @@ func newDepths(tb testing.TB, e EntryPoint, change func(*model.Snapshot)) *depth
 }
 
 // listen serves on an address of its own until the test ends. poison spoils whatever a handler keeps.
-func listen(tb testing.TB, h http.Handler, poison bool) (addr string, s *wire.Server) {
+func listen(tb testing.TB, h http.Handler, poison bool) (addr string, s engine) {
 	tb.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	s = &wire.Server{Handler: h, Poison: poison, Log: slog.New(slog.NewTextHandler(tb.Output(), nil))}
+	log := slog.New(slog.NewTextHandler(tb.Output(), nil))
+	second := &h2.Server{Handler: h, Poison: poison, Log: log}
+	s = &engines{&wire.Server{Handler: h, Poison: poison, Log: log, Fallback: second}, second}
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = s.Serve(l) })
 	tb.Cleanup(func() { _ = s.Close(); serving.Wait() })

@@ -82,7 +82,7 @@ func admit(x *exchange, r *http.Request) bool {
 	case expectsUnknown(r.Header):
 		x.refuse(http.StatusExpectationFailed, reasonBadRequest)
 	case r.URL.Host != "" && r.URL.Host != r.Host, len(host) > 0 && host[0] != r.Host, len(host) > 1,
-		r.Method == http.MethodTrace && r.ContentLength != 0, r.ProtoMajor >= 2 && !isWellFormed(r), !cleanPath(r.URL):
+		r.Method == http.MethodTrace && r.ContentLength != 0, x.raw == nil && !isWellFormed(r), !cleanPath(r.URL):
 		x.refuse(http.StatusBadRequest, reasonBadRequest)
 	case x.entryPoint.Via.loops(r.Header):
 		x.refuse(http.StatusLoopDetected, reasonLoop)
@@ -99,8 +99,8 @@ func admit(x *exchange, r *http.Request) bool {
 	return false
 }
 
-// isWellFormed reports whether method, target and host could stand in HTTP/1.1, where it is package wire that sees to
-// that: services, and rules, must find there what was meant, not less and not more.
+// isWellFormed reports whether method, target and host could stand in HTTP/1.1: services, and rules, must find there
+// what was meant, not less and not more. Our own engines see to that themselves.
 func isWellFormed(r *http.Request) bool {
 	for i := range len(r.RequestURI) {
 		if c := r.RequestURI[i]; c <= ' ' || c >= 0x7f || c == '#' {

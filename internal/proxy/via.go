@@ -37,8 +37,8 @@ func (v Via) loops(h http.Header) bool {
 
 // sign is Via.field for what the exchange passes on.
 func (x *exchange) sign(set []wire.Field, prior []string, major, minor int) []wire.Field {
-	if len(prior) == 0 && major == 1 && minor == 1 && x.entryPoint.Via.Name != "" { // the usual
-		return append(set, wire.Field{Key: "Via", Value: x.via})
+	if usual := major == 1 && minor == 1 || major == 2; usual && len(prior) == 0 && x.entryPoint.Via.Name != "" {
+		return append(set, wire.Field{Key: "Via", Value: x.via[major-1]})
 	}
 	return x.entryPoint.Via.field(set, prior, major, minor)
 }

@@ -88,11 +88,22 @@ func (a *Answer) Field(key string) string {
 		return first(a.other.Header[key])
 	}
 	for i := range a.head.fields {
-		if a.head.fields[i].key == key {
-			return a.head.fields[i].value
+		if a.head.fields[i].Key == key {
+			return a.head.fields[i].Value
 		}
 	}
 	return ""
+}
+
+// Fields returns the fields of an answer in plain HTTP/1.1, as they came.
+func (a *Answer) Fields() []Field { return a.head.fields }
+
+// ContentLength returns what the head says of the body's length, or of that which GET would have. -1: nothing.
+func (a *Answer) ContentLength() int64 {
+	if !a.head.declared {
+		return -1
+	}
+	return a.head.contentLength
 }
 
 // Minor returns the minor version of HTTP/1 that the service speaks.
@@ -234,10 +245,10 @@ func (h *head) announced() (http.Header, error) {
 	}
 	var names http.Header
 	for i := range h.fields {
-		if h.fields[i].key != "Trailer" {
+		if h.fields[i].Key != "Trailer" {
 			continue
 		}
-		for name := range strings.SplitSeq(h.fields[i].value, ",") {
+		for name := range strings.SplitSeq(h.fields[i].Value, ",") {
 			if name = trim(name); name == "" {
 				continue
 			}

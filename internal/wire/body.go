@@ -256,12 +256,12 @@ func (b *bodyReader) readTrailer() error {
 		if err != nil {
 			return err
 		}
-		if !MayTrail(f.key) {
+		if !MayTrail(f.Key) {
 			return malformed("RFC 9110 §6.5.1", "a trailer field that belongs into the head")
 		}
 		if b.trailer == nil {
 			b.trailer = make(http.Header)
 		}
-		b.trailer[f.key] = append(b.trailer[f.key], f.value)
+		b.trailer[f.Key] = append(b.trailer[f.Key], f.Value)
 	}
 }

@@ -301,7 +301,7 @@ func (c *conn) serveRequest() next {
 }
 
 // call runs the handler. It reports whether it returned; otherwise it panicked, and the connection is to be cut.
-func (e *Exchange) call(h http.Handler) (returned bool) {
+func (e *exchange) call(h http.Handler) (returned bool) {
 	defer func() {
 		e.context.end()
 		e.conn.watched.Store(nil)
@@ -314,14 +314,14 @@ func (e *Exchange) call(h http.Handler) (returned bool) {
 				"stack", string(debug.Stack()))
 		}
 	}()
-	if e.raw {
-		if e.conn.server.raw.ServeRaw(e) {
+	if e.plain {
+		if e.conn.server.raw.ServeRaw(&e.raw) {
 			return true
 		}
 		if err := e.fill(); err != nil {
 			return false // plain saw to it that there is none
 		}
-		e.raw = false
+		e.plain = false
 	}
 	h.ServeHTTP(&e.response, e.request)
 	return true

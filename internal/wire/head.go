@@ -41,16 +41,9 @@ type limits struct {
 	fields int // of a head, and of the trailer fields of a body
 }
 
-// field is one field line. All are substrings of the head's text, except a key that had to be made.
-type field struct {
-	key   string // the name as http.Header has it: Content-Type
-	name  string // the name as it came
-	value string // without the white space around it
-}
-
 // head is the parsed head of a message. It is used again and again: reset forgets the message, and keeps the room.
 type head struct {
-	fields []field // in the order in which they came
+	fields []Field // in the order in which they came
 
 	// Of a request. target is the request-target as it came; host is the value of Host.
 	method, target, host string
@@ -103,16 +96,16 @@ func (h *head) header(to http.Header) {
 	}
 	for i := range h.fields {
 		f := &h.fields[i]
-		if f.key == "Host" && h.method != "" || f.key == "Transfer-Encoding" {
+		if f.Key == "Host" && h.method != "" || f.Key == "Transfer-Encoding" {
 			continue
 		}
-		if earlier, found := to[f.key]; found {
-			to[f.key] = append(earlier, f.value)
+		if earlier, found := to[f.Key]; found {
+			to[f.Key] = append(earlier, f.Value)
 			continue
 		}
 		n := len(h.values)
-		h.values = append(h.values, f.value)
-		to[f.key] = h.values[n : n+1 : n+1]
+		h.values = append(h.values, f.Value)
+		to[f.Key] = h.values[n : n+1 : n+1]
 	}
 }
 
@@ -164,7 +157,7 @@ func (h *head) parseFields(text string, raw []byte, most int) error {
 	}
 }
 
-func parseField(line string) (field, error) {
+func parseField(line string) (Field, error) {
 	i := 0
 	upper, canonical := true, true // whether a capital is due; whether the name is as http.Header has it
 	for ; i < len(line) && isToken(line[i]); i++ {
@@ -176,42 +169,42 @@ func parseField(line string) (field, error) {
 	}
 	switch {
 	case i == len(line):
-		return field{}, malformed("RFC 9112 §5", "a field line without a colon")
+		return Field{}, malformed("RFC 9112 §5", "a field line without a colon")
 	case line[i] == ':' && i > 0:
 	case i == 0 && (line[0] == ' ' || line[0] == '\t'):
-		return field{}, malformed("RFC 9112 §5.2", "a folded line, or white space before the first field")
+		return Field{}, malformed("RFC 9112 §5.2", "a folded line, or white space before the first field")
 	case line[i] == ' ' || line[i] == '\t':
-		return field{}, malformed("RFC 9112 §5.1", "white space before the colon")
+		return Field{}, malformed("RFC 9112 §5.1", "white space before the colon")
 	default:
-		return field{}, malformed("RFC 9110 §5.1", "a field name that is no token")
+		return Field{}, malformed("RFC 9110 §5.1", "a field name that is no token")
 	}
-	f := field{name: line[:i], value: trim(line[i+1:])}
-	f.key = f.name
+	f := Field{Name: line[:i], Value: trim(line[i+1:])}
+	f.Key = f.Name
 	if !canonical {
-		f.key = textproto.CanonicalMIMEHeaderKey(f.name)
+		f.Key = textproto.CanonicalMIMEHeaderKey(f.Name)
 	}
 	return f, nil
 }
 
 // note remembers what says where the message ends, and whether another may follow.
-func (h *head) note(f field) {
-	switch f.key {
+func (h *head) note(f Field) {
+	switch f.Key {
 	case "Host":
 		h.seen.host++
-		h.host = f.value
+		h.host = f.Value
 	case "Content-Length":
 		h.seen.contentLength++
-		h.seen.length = f.value
+		h.seen.length = f.Value
 	case "Transfer-Encoding":
 		h.seen.transferEncoding++
-		h.seen.coding = f.value
+		h.seen.coding = f.Value
 	case "Connection":
-		h.seen.connClose = h.seen.connClose || hasToken(f.value, "close")
-		h.seen.connKeep = h.seen.connKeep || hasToken(f.value, "keep-alive")
-		h.seen.unusual = h.seen.unusual || !equalFold(f.value, "close") && !equalFold(f.value, "keep-alive")
+		h.seen.connClose = h.seen.connClose || hasToken(f.Value, "close")
+		h.seen.connKeep = h.seen.connKeep || hasToken(f.Value, "keep-alive")
+		h.seen.unusual = h.seen.unusual || !equalFold(f.Value, "close") && !equalFold(f.Value, "keep-alive")
 	case "Expect":
 		h.seen.expect++
-		h.expect = f.value
+		h.expect = f.Value
 	case "Trailer":
 		h.seen.trailer = true
 	case "Te", "Upgrade":

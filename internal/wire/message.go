@@ -132,7 +132,7 @@ func (o *message) rewind() bool {
 func (o *message) appendHead(method string) error {
 	o.b = append(append(o.b, method...), ' ')
 	if o.Request == nil {
-		o.b = append(o.b, o.Exchange.head.target...) // read by us: it is as it must be
+		o.b = append(o.b, o.Exchange.Target...) // read by us: it is as it must be
 	} else if err := o.appendTarget(o.Request.URL, method); err != nil {
 		return err
 	}
@@ -205,7 +205,7 @@ func (o *message) appendFields() error {
 		o.appendAsCame()
 	} else {
 		if o.Exchange != nil {
-			if err := o.appendLike(&o.Exchange.head); err != nil {
+			if err := o.appendLike(o.Exchange.Fields); err != nil {
 				return err
 			}
 		}
@@ -225,42 +225,41 @@ func (o *message) appendFields() error {
 
 // appendAsCame writes the fields of the exchange. They were checked when they were read.
 func (o *message) appendAsCame() {
-	h := &o.Exchange.head
-	for i := range h.fields {
-		f := &h.fields[i]
-		if isOurs(f.key) || o.drops(f.key) || o.sets(f.key) {
+	for i := range o.Exchange.Fields {
+		f := &o.Exchange.Fields[i]
+		if isOurs(f.Key) || o.drops(f.Key) || o.sets(f.Key) {
 			continue
 		}
-		o.note(f.key, f.value)
-		o.b = append(append(o.b, f.name...), ": "...)
-		o.b = append(append(o.b, f.value...), "\r\n"...)
+		o.note(f.Key, f.Value)
+		o.b = append(append(o.b, f.Name...), ": "...)
+		o.b = append(append(o.b, f.Value...), "\r\n"...)
 	}
 }
 
 // appendLike writes the request's fields that came with the exchange, in its order and spelling.
-func (o *message) appendLike(h *head) error {
-	for f, value := range h.like(o.Request.Header) {
-		if isOurs(f.key) || o.drops(f.key) || o.sets(f.key) {
+func (o *message) appendLike(came []Field) error {
+	for f, value := range InOrder(came, o.Request.Header) {
+		if isOurs(f.Key) || o.drops(f.Key) || o.sets(f.Key) {
 			continue
 		}
-		o.note(f.key, value)
-		if err := o.appendField(f.name, value); err != nil {
+		o.note(f.Key, value)
+		if err := o.appendField(f.Name, value); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// like lists the values in header of which the head has the name, in the head's order.
-func (h *head) like(header http.Header) iter.Seq2[*field, string] {
-	return func(yield func(*field, string) bool) {
-		for i := range h.fields {
-			f := &h.fields[i]
-			values := header[f.key]
+// InOrder lists the values in header of whose names there is a field, in the fields' order.
+func InOrder(fields []Field, header http.Header) iter.Seq2[*Field, string] {
+	return func(yield func(*Field, string) bool) {
+		for i := range fields {
+			f := &fields[i]
+			values := header[f.Key]
 			if len(values) == 0 {
 				continue
 			}
-			nth, last := h.place(i)
+			nth, last := place(fields, i)
 			if !last {
 				values = values[:min(nth+1, len(values))]
 			}
@@ -274,10 +273,10 @@ func (h *head) like(header http.Header) iter.Seq2[*field, string] {
 }
 
 // place returns how many fields of the same name come before field i, and whether none comes after it.
-func (h *head) place(i int) (nth int, last bool) {
+func place(fields []Field, i int) (nth int, last bool) {
 	last = true
-	for k := range h.fields {
-		if k != i && h.fields[k].key == h.fields[i].key {
+	for k := range fields {
+		if k != i && fields[k].Key == fields[i].Key {
 			if k > i {
 				return nth, false
 			}
@@ -287,10 +286,10 @@ func (h *head) place(i int) (nth int, last bool) {
 	return nth, last
 }
 
-// has reports whether the head has a field of that name.
-func (h *head) has(key string) bool {
-	for i := range h.fields {
-		if h.fields[i].key == key {
+// Has reports whether there is a field of that name, which must be in its canonical form.
+func Has(fields []Field, key string) bool {
+	for i := range fields {
+		if fields[i].Key == key {
 			return true
 		}
 	}
@@ -300,7 +299,7 @@ func (h *head) has(key string) bool {
 // appendOthers writes the request's fields that did not come with the exchange.
 func (o *message) appendOthers() error {
 	for name := range o.Request.Header {
-		if o.Exchange == nil || !o.Exchange.head.has(name) || o.drops(name) {
+		if o.Exchange == nil || !Has(o.Exchange.Fields, name) || o.drops(name) {
 			o.names = append(o.names, name)
 		}
 	}

@@ -39,8 +39,12 @@ type Outgoing struct {
 	Touched bool
 }
 
-// Field is a field of a message. Key is the name as http.Header has it.
-type Field struct{ Key, Value string }
+// Field is a field of a message.
+type Field struct {
+	Key   string // the name as http.Header has it: Content-Type
+	Name  string // the name as it came; "": Key
+	Value string // without the white space around it
+}
 
 // ErrHeadTimeout is returned for a request whose answer did not begin in time.
 var ErrHeadTimeout = errors.New("the service did not answer in time")
@@ -61,7 +65,7 @@ func (o *Outgoing) drops(key string) bool { return o.Drop != nil && o.Drop(key) 
 func (o *Outgoing) method() string {
 	switch {
 	case o.Request == nil:
-		return o.Exchange.head.method
+		return o.Exchange.Method
 	case o.Request.Method == "":
 		return http.MethodGet
 	}

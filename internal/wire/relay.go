@@ -19,74 +19,113 @@ type RawHandler interface {
 	ServeRaw(x *Exchange) bool
 }
 
-// plain reports whether the request may go to a RawHandler.
-func (e *Exchange) plain() bool {
+// Exchange is a request as it came, and what it is answered with.
+type Exchange struct {
+	Method string
+	Target string // for a RawHandler, a path that needs no decoding, and perhaps a query
+	Host   string
+	Proto  string // the version, as it came
+	Major  int    // of the version
+	Minor  int
+
+	Fields []Field       // in the order in which they came. Of HTTP/1, Host is among them
+	Body   io.ReadCloser // nil: none
+	Length int64         // of Body; -1: unknown
+
+	Began      time.Time            // when the head had come
+	TLS        *tls.ConnectionState // nil: plain
+	RemoteAddr string               // the other end of the connection
+	Client     netip.AddrPort       // the same, if it is an address
+	Context    context.Context      // done when the client has gone or the request has been answered
+
+	Answerer
+}
+
+// Answerer answers a request: as any http.ResponseWriter, or by passing on an answer.
+type Answerer interface {
+	http.ResponseWriter
+	// Relay sends a service's answer as it came: without the fields that drop names, with those of Header in the place
+	// of the service's, and with those in set behind them. The answer is plain ([Answer.Plain]). It returns how much of
+	// the body was sent. If that was not all, the connection to the client must be cut.
+	Relay(a *Answer, drop func(key string) bool, set []Field) (int64, error)
+}
+
+// ordered is an http.ResponseWriter of an engine that knows in which order fields came, and can keep to it.
+type ordered interface {
+	http.ResponseWriter
+	// Exchange returns what is answered.
+	Exchange() *Exchange
+	// Like has the header's fields written in the order and spelling of these, as far as they have the names.
+	Like(fields []Field)
+}
+
+// ExchangeOf returns the exchange that w answers; nil where it is no engine's of ours.
+func ExchangeOf(w http.ResponseWriter) *Exchange {
+	if own, ok := w.(ordered); ok {
+		return own.Exchange()
+	}
+	return nil
+}
+
+// Like has the fields of the answer that w sends written in the order and spelling in which they came from a service,
+// where both are of engines of ours. The answer must not be closed before.
+func Like(w http.ResponseWriter, a *Answer) {
+	if own, ok := w.(ordered); ok && a.head != nil {
+		own.Like(a.head.fields)
+	}
+}
+
+// IsPlainPath reports whether a path is decoded as it stands.
+func IsPlainPath(path string) bool {
+	if path == "" || path[0] != '/' {
+		return false
+	}
+	for i := range len(path) {
+		switch c := path[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '/', c == '-', c == '.', c == '_':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// isPlain reports whether the request may go to a RawHandler.
+func (e *exchange) isPlain() bool {
 	h := &e.head
 	if h.minor != 1 || h.length < 0 || h.expect != "" || h.seen.trailer || h.seen.unusual {
 		return false
 	}
 	path, _, _ := strings.Cut(h.target, "?")
-	return isPlainPath(path)
+	return IsPlainPath(path)
 }
 
-// Method returns the request's method.
-func (e *Exchange) Method() string { return e.head.method }
-
-// Target returns the path, which needs no decoding, and what follows the question mark.
-func (e *Exchange) Target() (path, query string) {
-	path, query, _ = strings.Cut(e.head.target, "?")
-	return path, query
-}
-
-// Host returns the value of Host.
-func (e *Exchange) Host() string { return e.head.host }
-
-// Proto returns the version, as it came.
-func (e *Exchange) Proto() string { return e.head.proto }
-
-// Began returns when the head had come.
-func (e *Exchange) Began() time.Time { return e.began }
-
-// TLS returns the state of the connection; nil where it is plain.
-func (e *Exchange) TLS() *tls.ConnectionState { return e.conn.tls }
-
-// RemoteAddr returns the other end of the connection, as text and, where it is an address, as that.
-func (e *Exchange) RemoteAddr() (string, netip.AddrPort) { return e.conn.remote, e.conn.client }
-
-// Context is done when the client has gone or the request has been answered.
-func (e *Exchange) Context() context.Context { return e.context }
-
-// Body returns the request's body and its length; nil where there is none.
-func (e *Exchange) Body() (io.ReadCloser, int64) {
-	if e.head.length == 0 {
-		return nil, 0
+// tell fills in what others see of the exchange.
+func (e *exchange) tell() {
+	h, c := &e.head, e.conn
+	e.raw = Exchange{
+		Method: h.method, Target: h.target, Host: h.host, Proto: h.proto, Major: 1, Minor: h.minor,
+		Fields: h.fields, Length: h.length, Began: e.began, TLS: c.tls, RemoteAddr: c.remote, Client: c.client, Context: e.context, Answerer: &e.response,
 	}
-	return &e.body, e.head.length
+	if h.length != 0 {
+		e.raw.Body = &e.body
+	}
 }
 
-// ResponseWriter returns what the request may be answered with, other than by Relay.
-func (e *Exchange) ResponseWriter() http.ResponseWriter { return &e.response }
+// Exchange is part of ordered.
+func (w *response) Exchange() *Exchange { return &w.exchange.raw }
 
-// Fields returns how many fields the head has, Host among them.
-func (e *Exchange) Fields() int { return len(e.head.fields) }
+// Like is part of ordered.
+func (w *response) Like(fields []Field) { w.like = fields }
 
-// Field returns the i-th field.
-func (e *Exchange) Field(i int) Field { return Field{e.head.fields[i].key, e.head.fields[i].value} }
-
-// Relay sends a service's answer as it came: without the fields that drop names, with those of the ResponseWriter's
-// Header in the place of the service's, and with those in set behind them. The answer is plain ([Answer.Plain]). It
-// returns how much of the body was sent. If that was not all, the connection to the client must be cut.
-func (e *Exchange) Relay(a *Answer, drop func(key string) bool, set []Field) (int64, error) {
-	w := &e.response
+// Relay is part of Answerer.
+func (w *response) Relay(a *Answer, drop func(key string) bool, set []Field) (int64, error) {
 	w.relayHead(a.head, drop)
 	w.writeFields(w.keeps)
 	for i := range set {
 		w.writeField(set[i].Key, set[i].Value)
 	}
-	if a.none {
-		return 0, nil
-	}
-	err := a.body.relay(w)
+	err := a.RelayBody(w)
 	return w.written, err
 }
 
@@ -103,36 +142,30 @@ func (w *response) relayHead(h *head, drop func(key string) bool) {
 	writeStatusLine(out, w.exchange.head.minor, h.status)
 	for i := range h.fields {
 		f := &h.fields[i]
-		if drop(f.key) || !w.keeps(f.key) || len(w.header[f.key]) > 0 {
+		if drop(f.Key) || !w.keeps(f.Key) || len(w.header[f.Key]) > 0 {
 			continue
 		}
-		w.dated = w.dated || f.key == "Date"
-		_, _ = out.WriteString(f.name)
+		w.dated = w.dated || f.Key == "Date"
+		_, _ = out.WriteString(f.Name)
 		_, _ = out.WriteString(": ")
-		_, _ = out.WriteString(f.value)
+		_, _ = out.WriteString(f.Value)
 		_, _ = out.WriteString("\r\n")
 	}
 }
 
-// ExchangeOf returns the exchange that w answers; nil where it is not this engine's.
-func ExchangeOf(w http.ResponseWriter) *Exchange {
-	if own, ok := w.(*response); ok {
-		return own.exchange
-	}
-	return nil
+// Flusher is where a body is sent to.
+type Flusher interface {
+	io.Writer
+	FlushError() error
 }
 
-// Like has the fields of the answer that w sends written in the order and spelling in which they came from a service,
-// where both are this engine's. The answer must not be closed before.
-func Like(w http.ResponseWriter, a *Answer) {
-	if own, ok := w.(*response); ok && a.head != nil {
-		own.like = a.head
+// RelayBody sends the body of a plain answer to w: in the kernel where both ends are plain TCP and it is worth it,
+// otherwise piece by piece as it comes.
+func (a *Answer) RelayBody(w Flusher) error {
+	if a.none {
+		return nil
 	}
-}
-
-// relay sends the body to a client: in the kernel where both ends are plain TCP and it is worth it, otherwise piece by
-// piece as it comes.
-func (b *lengthBody) relay(w *response) error {
+	b := &a.body
 	if err := b.enter(); err != nil {
 		return err
 	}
@@ -143,24 +176,31 @@ func (b *lengthBody) relay(w *response) error {
 	return err
 }
 
-func (b *lengthBody) relayTo(w *response) error {
+func (b *lengthBody) relayTo(w Flusher) error {
 	if b.c == nil { // all of it is there
 		_, err := b.read.WriteTo(w)
 		return err
 	}
-	if _, err := b.writeTo(flushing{w}); err != nil {
+	if own, ok := w.(*response); ok {
+		_, err := b.writeTo(flushing{own})
 		return err
 	}
-	return nil
+	_, err := b.writeTo(flushed{w})
+	return err
 }
 
-// flushing sends each piece at once: the next may come late.
-type flushing struct{ *response }
+// flushed sends each piece at once: the next may come late.
+type flushed struct{ Flusher }
 
-func (f flushing) Write(p []byte) (int, error) {
-	n, err := f.response.Write(p)
+func (f flushed) Write(p []byte) (int, error) {
+	n, err := f.Flusher.Write(p)
 	if err == nil {
 		err = f.FlushError()
 	}
 	return n, err
 }
+
+// flushing is flushed for what the kernel can send to.
+type flushing struct{ *response }
+
+func (f flushing) Write(p []byte) (int, error) { return flushed{f.response}.Write(p) }

@@ -50,7 +50,7 @@ type Server struct {
 	raw       RawHandler  // Handler, if it is one
 	standard  http.Server // for http.ServerContextKey
 	buffers   buffers
-	exchanges sync.Pool // of *Exchange
+	exchanges sync.Pool // of *exchange
 	watcher   watcher
 	clock     Clock
 	closing   atomic.Bool

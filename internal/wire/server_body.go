@@ -14,7 +14,7 @@ const maxDrain = 256 << 10
 // requestBody is the Body of a request. It may be read while the answer is written elsewhere. It is no io.WriterTo:
 // what it would write lies in the buffer that writing an answer may need, to read the rest of the body first.
 type requestBody struct {
-	exchange *Exchange
+	exchange *exchange
 
 	mu     sync.Mutex
 	reader bodyReader

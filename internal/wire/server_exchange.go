@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Exchange is a request and its answer: what a connection takes when a request comes, and gives back after it. Handlers
+// exchange is a request and its answer: what a connection takes when a request comes, and gives back after it. Handlers
 // see it as http.Request and http.ResponseWriter; a [RawHandler] sees it before those are made.
-type Exchange struct {
+type exchange struct {
 	conn     *conn
 	head     head
 	request  *http.Request
@@ -20,33 +20,34 @@ type Exchange struct {
 	url      url.URL
 	codings  [1]string // what the request's TransferEncoding lies in
 	began    time.Time
-	raw      bool // no http.Request was made yet
+	plain    bool     // no http.Request was made yet
+	raw      Exchange // what others see of it
 	body     requestBody
 	response response
 }
 
-func newExchange() *Exchange {
-	e := &Exchange{request: new(http.Request), header: make(http.Header)}
+func newExchange() *exchange {
+	e := &exchange{request: new(http.Request), header: make(http.Header)}
 	e.renewContext()
 	e.body.exchange, e.response.exchange = e, e
 	e.response.header = make(http.Header)
 	return e
 }
 
-func (e *Exchange) renewContext() {
+func (e *exchange) renewContext() {
 	e.context = new(requestContext)
 	e.blank = new(http.Request).WithContext(e.context)
 }
 
-func (s *Server) takeExchange() *Exchange {
-	if e, ok := s.exchanges.Get().(*Exchange); ok {
+func (s *Server) takeExchange() *exchange {
+	if e, ok := s.exchanges.Get().(*exchange); ok {
 		return e
 	}
 	return newExchange()
 }
 
 // giveExchange takes back what a handler had.
-func (s *Server) giveExchange(e *Exchange) {
+func (s *Server) giveExchange(e *exchange) {
 	e.response.release()
 	if s.Poison {
 		e.poison()
@@ -58,7 +59,7 @@ func (s *Server) giveExchange(e *Exchange) {
 	if e.request.MultipartForm != nil {
 		_ = e.request.MultipartForm.RemoveAll()
 	}
-	*e.request = http.Request{}
+	*e.request, e.raw = http.Request{}, Exchange{}
 	clear(e.header)
 	clear(e.response.header)
 	e.head.reset()
@@ -66,7 +67,7 @@ func (s *Server) giveExchange(e *Exchange) {
 }
 
 // poison makes every use of what was kept visible: values are wrong, and what can fail fails.
-func (e *Exchange) poison() {
+func (e *exchange) poison() {
 	const spoilt = "kept after the handler returned"
 	clear(e.header)
 	e.header["Poison"] = []string{spoilt}
@@ -75,13 +76,13 @@ func (e *Exchange) poison() {
 	for i := range e.head.values {
 		e.head.values[i] = spoilt
 	}
-	e.url = url.URL{Path: spoilt}
+	e.url, e.raw = url.URL{Path: spoilt}, Exchange{Method: "POISON"}
 	*e.request = http.Request{Method: "POISON", URL: &e.url, Header: e.header, Body: &e.body, RequestURI: spoilt}
 	e.response.gone = true
 }
 
 // read reads the head of a request and makes a request of it.
-func (e *Exchange) read(now time.Time) error {
+func (e *exchange) read(now time.Time) error {
 	c := e.conn
 	l := c.server.limits()
 	c.reading.after(now, c.server.headerTimeout())
@@ -98,12 +99,13 @@ func (e *Exchange) read(now time.Time) error {
 	c.in.discard(len(raw))
 	c.reading.after(now, c.server.ReadTimeout)
 	e.context.conn = c
-	if e.raw = c.server.raw != nil && e.plain(); !e.raw {
+	e.began = now
+	e.tell()
+	if e.plain = c.server.raw != nil && e.isPlain(); !e.plain {
 		if err := e.fill(); err != nil {
 			return err
 		}
 	}
-	e.began = now
 	e.body.start(l)
 	return e.response.start()
 }
@@ -122,7 +124,7 @@ func skipEmptyLine(in *reader) error {
 }
 
 // fill makes the http.Request, as http.ReadRequest would.
-func (e *Exchange) fill() error {
+func (e *exchange) fill() error {
 	h, r := &e.head, e.request
 	*r = *e.blank
 	h.header(e.header)
@@ -147,11 +149,11 @@ func (e *Exchange) fill() error {
 }
 
 // parseTarget sets the request's URL, and its Host if the target has one (RFC 9112 §3.2.2).
-func (e *Exchange) parseTarget() error {
+func (e *exchange) parseTarget() error {
 	r := e.request
 	r.URL = &e.url
 	path, query, asked := strings.Cut(r.RequestURI, "?")
-	if r.Method != http.MethodConnect && isPlainPath(path) {
+	if r.Method != http.MethodConnect && IsPlainPath(path) {
 		e.url = url.URL{Path: path, RawQuery: query, ForceQuery: asked && query == ""}
 		return nil
 	}
@@ -173,23 +175,8 @@ func (e *Exchange) parseTarget() error {
 	return nil
 }
 
-// isPlainPath reports whether a path is decoded as it stands.
-func isPlainPath(path string) bool {
-	if path == "" || path[0] != '/' {
-		return false
-	}
-	for i := range len(path) {
-		switch c := path[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '/', c == '-', c == '.', c == '_':
-		default:
-			return false
-		}
-	}
-	return true
-}
-
 // declareTrailer moves the names of Trailer into the request's Trailer, without values yet.
-func (e *Exchange) declareTrailer() error {
+func (e *exchange) declareTrailer() error {
 	if !e.head.seen.trailer {
 		return nil
 	}
@@ -203,10 +190,10 @@ func (e *Exchange) declareTrailer() error {
 			if err != nil {
 				return err
 			}
-			if !MayTrail(f.key) {
+			if !MayTrail(f.Key) {
 				return malformed("RFC 9110 §6.5.1", "a trailer field is announced that belongs into the head")
 			}
-			trailer[f.key] = nil
+			trailer[f.Key] = nil
 		}
 	}
 	delete(e.header, "Trailer")
@@ -217,7 +204,7 @@ func (e *Exchange) declareTrailer() error {
 }
 
 // expectsContinue reports whether the client waits for our leave to send the body (RFC 9110 §10.1.1).
-func (e *Exchange) expectsContinue() bool {
+func (e *exchange) expectsContinue() bool {
 	return e.head.minor >= 1 && e.head.length != 0 && hasToken(e.head.expect, "100-continue")
 }
 

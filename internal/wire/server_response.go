@@ -16,10 +16,10 @@ const maxHeld = 2 << 10
 // response is the http.ResponseWriter. The head's fields are written into the connection's writer when WriteHeader is
 // called, so that later changes to the header mean nothing; the rest of the head when the first of the body is known.
 type response struct {
-	exchange *Exchange
+	exchange *exchange
 	header   http.Header
 	names    []string // of the header, sorted
-	like     *head    // of the service's answer that is passed on; nil: it is ours
+	like     []Field  // of the service's answer that is passed on; nil: it is ours
 
 	status    int  // 0: not yet
 	committed bool // the head is complete

@@ -11,15 +11,15 @@ import (
 // others in the order of their names.
 func (w *response) writeFields(keep func(key string) bool) {
 	if w.like != nil {
-		for f, value := range w.like.like(w.header) {
-			if keep(f.key) {
-				w.writeField(f.name, value)
+		for f, value := range InOrder(w.like, w.header) {
+			if keep(f.Key) {
+				w.writeField(f.Name, value)
 			}
 		}
 	}
 	w.names = w.names[:0]
 	for key := range w.header {
-		if keep(key) && isName(key) && (w.like == nil || !w.like.has(key)) {
+		if keep(key) && isName(key) && (w.like == nil || !Has(w.like, key)) {
 			w.names = append(w.names, key)
 		}
 	}

@@ -13,9 +13,9 @@ import (
 // request was written to it.
 var errSpoiled = errors.New("the idle connection was closed or spoiled")
 
-// lookAfter is how long a connection must have been idle to be looked at before it is used again. What comes in less
-// time a look would mostly miss, too, and each is a system call.
-const lookAfter = time.Millisecond
+// lookAfter is how long a connection must have been idle to be looked at before it is used again: longer than a burst
+// of work lasts. A look is a system call, and most of what comes in less time it would miss, too.
+const lookAfter = 5 * time.Millisecond
 
 // needsLook reports whether a look may find that the connection was closed or spoiled. A request that cannot be sent
 // again is worth one in any case.

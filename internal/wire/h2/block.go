@@ -140,7 +140,7 @@ func (c *conn) emit(f hpack.HeaderField) {
 	case f.IsPseudo():
 		s.head.pseudo(f)
 	default:
-		s.head.field(f, s.header)
+		s.head.field(f)
 	}
 }
 
@@ -179,7 +179,7 @@ func (c *conn) beginStream() error {
 	if !b.end {
 		s.body = newBody(s)
 	}
-	if s.head.malformed == "" {
+	if s.plain = s.head.malformed == "" && s.isPlain(); !s.plain && s.head.malformed == "" {
 		s.fill()
 	}
 	if s.head.malformed != "" && !s.head.large {
@@ -191,6 +191,7 @@ func (c *conn) beginStream() error {
 	}
 	now := time.Now()
 	s.response.start()
+	s.tell(now)
 	c.mu.Lock()
 	if c.err != nil {
 		c.mu.Unlock()

@@ -7,11 +7,14 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"time"
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 const (
@@ -30,6 +33,8 @@ type conn struct {
 	net    net.Conn
 	tls    *tls.ConnectionState // nil: plain
 	remote string
+	client netip.AddrPort  // remote, if it is one
+	raw    wire.RawHandler // the server's handler, if it is one
 
 	// Of the goroutine that reads.
 	in      reader
@@ -78,6 +83,8 @@ func newConn(s *Server, nc net.Conn) *conn {
 		server: s, net: nc, remote: nc.RemoteAddr().String(), streams: make(map[uint32]*stream),
 		window: initialWindow, initial: initialWindow, inbound: connWindow, reading: true,
 	}
+	c.client, _ = netip.ParseAddrPort(c.remote)
+	c.raw, _ = s.Handler.(wire.RawHandler)
 	c.in.conn = c
 	c.decoder = hpack.NewDecoder(tableSize, c.emit)
 	c.decoder.SetMaxStringLength(s.headerBytes())

@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"golang.org/x/net/http2/hpack"
 
@@ -21,8 +22,10 @@ type head struct {
 	host   string
 	hosts  int
 	length int64 // of the body, as declared; -1: not
-	cookie string
+	cookie int   // where in fields it is, counted from 1; 0: nowhere
 	expect string
+
+	fields []wire.Field // all others, in the order in which they came
 
 	regular   bool   // a field that is no pseudo-header field has come
 	announces bool   // it has a Trailer
@@ -35,7 +38,8 @@ type head struct {
 
 func (h *head) reset() {
 	clear(h.values)
-	*h = head{length: -1, values: h.values[:0]}
+	clear(h.fields)
+	*h = head{length: -1, values: h.values[:0], fields: h.fields[:0]}
 }
 
 func (h *head) wrong(section, why string) {
@@ -73,8 +77,8 @@ func (h *head) pseudo(f hpack.HeaderField) {
 	*into = f.Value
 }
 
-// field takes any other field into the header to.
-func (h *head) field(f hpack.HeaderField, to http.Header) {
+// field takes any other field.
+func (h *head) field(f hpack.HeaderField) {
 	h.regular = true
 	if !isLowerToken(f.Name) {
 		h.wrong("8.2.1", "a field name that is no token in lower case")
@@ -103,18 +107,18 @@ func (h *head) field(f hpack.HeaderField, to http.Header) {
 		}
 		h.length = n
 	case "cookie": // RFC 9113 §8.2.3
-		if h.cookie != "" {
-			h.cookie += "; " + f.Value
-			to["Cookie"][0] = h.cookie
+		if h.cookie > 0 {
+			h.fields[h.cookie-1].Value += "; " + f.Value
 			return
 		}
-		h.cookie = f.Value
+		h.cookie = len(h.fields) + 1
 	case "expect":
 		h.expect = f.Value
 	case "trailer":
 		h.announces = true
 	}
-	h.add(to, keyOf(f.Name), f.Value)
+	key := keyOf(f.Name)
+	h.fields = append(h.fields, wire.Field{Key: key, Name: key, Value: f.Value})
 }
 
 func (h *head) add(to http.Header, key, value string) {
@@ -210,6 +214,9 @@ func (s *stream) fill() {
 	r.Method, r.RequestURI, r.Proto, r.ProtoMajor = h.method, h.path, "HTTP/2.0", 2
 	r.Header, r.Host, r.RemoteAddr, r.TLS = s.header, h.authority, s.conn.remote, s.conn.tls
 	r.URL = &s.url
+	for i := range h.fields {
+		h.add(s.header, h.fields[i].Key, h.fields[i].Value)
+	}
 	switch {
 	case h.protocol != "":
 		h.add(s.header, ":protocol", h.protocol)
@@ -230,7 +237,7 @@ func (s *stream) fill() {
 
 func (s *stream) parsePath() {
 	path, query, asked := strings.Cut(s.head.path, "?")
-	if isPlainPath(path) {
+	if wire.IsPlainPath(path) {
 		s.url = url.URL{Path: path, RawQuery: query, ForceQuery: asked && query == ""}
 		return
 	}
@@ -242,16 +249,27 @@ func (s *stream) parsePath() {
 	s.url = *u
 }
 
-// isPlainPath reports whether a path is decoded as it stands.
-func isPlainPath(path string) bool {
-	for i := range len(path) {
-		switch c := path[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '/', c == '-', c == '.', c == '_':
-		default:
-			return false
-		}
+// isPlain reports whether the request may go to a wire.RawHandler.
+func (s *stream) isPlain() bool {
+	h := &s.head
+	if s.conn.raw == nil || h.large || h.protocol != "" || h.hosts > 0 || h.expect != "" || h.announces ||
+		s.body != nil && h.length < 0 || wire.Has(h.fields, "Te") {
+		return false
 	}
-	return true
+	path, _, _ := strings.Cut(h.path, "?")
+	return wire.IsPlainPath(path)
+}
+
+// tell fills in what others see of the request as it came.
+func (s *stream) tell(now time.Time) {
+	h, c := &s.head, s.conn
+	s.raw = wire.Exchange{
+		Method: h.method, Target: h.path, Host: h.authority, Proto: "HTTP/2.0", Major: 2, Fields: h.fields,
+		Began: now, TLS: c.tls, RemoteAddr: c.remote, Client: c.client, Context: s.context, Answerer: &s.response,
+	}
+	if s.body != nil {
+		s.raw.Body, s.raw.Length = s.body, h.length
+	}
 }
 
 // announce moves the names of Trailer into the request's Trailer, without values yet.

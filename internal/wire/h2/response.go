@@ -29,6 +29,7 @@ type response struct {
 	header http.Header
 	names  []string // of the header, sorted
 	fields []field
+	like   []wire.Field // of the service's answer that is passed on; nil: it is ours
 
 	status    int  // 0: not yet
 	committed bool // the head is sent
@@ -93,11 +94,13 @@ func (w *response) WriteHeader(status int) {
 	}
 	w.status = status
 	w.notice()
+	w.fields = w.fields[:0]
 	w.collect(w.keeps)
 }
 
 // inform sends an informational response.
 func (w *response) inform(status int) {
+	w.fields = w.fields[:0]
 	w.collect(func(key string) bool { return key != "Content-Length" })
 	s := w.stream
 	c := s.conn
@@ -172,16 +175,23 @@ func bodyAllowed(status int) bool {
 	return status >= 200 && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// collect takes the header's fields that keep allows, in the order of their names.
+// collect takes the header's fields that keep allows: those that came from a service in its order, others in the order
+// of their names.
 func (w *response) collect(keep func(key string) bool) {
+	if w.like != nil {
+		for f, value := range wire.InOrder(w.like, w.header) {
+			if keep(f.Key) {
+				w.add(lowerOf(f.Key), value)
+			}
+		}
+	}
 	w.names = w.names[:0]
 	for key := range w.header {
-		if keep(key) && wire.IsToken(key) {
+		if keep(key) && wire.IsToken(key) && !wire.Has(w.like, key) {
 			w.names = append(w.names, key)
 		}
 	}
 	slices.Sort(w.names)
-	w.fields = w.fields[:0]
 	for _, key := range w.names {
 		for _, value := range w.header[key] {
 			w.add(lowerOf(key), value)
@@ -431,6 +441,32 @@ func (s *stream) setDeadline(deadline *time.Time, t time.Time) error {
 		c.check()
 	}
 	return nil
+}
+
+// Exchange returns what is answered.
+func (w *response) Exchange() *wire.Exchange { return &w.stream.raw }
+
+// Like has the header's fields written in the order of these, as far as they have the names.
+func (w *response) Like(fields []wire.Field) { w.like = fields }
+
+// Relay is part of wire.Answerer.
+func (w *response) Relay(a *wire.Answer, drop func(key string) bool, set []wire.Field) (int64, error) {
+	w.status, w.typed, w.length = a.Status, true, a.ContentLength() // it has the type that the service said, or none
+	w.declared = w.length >= 0
+	w.fields = w.fields[:0]
+	for _, f := range a.Fields() {
+		if drop(f.Key) || !w.keeps(f.Key) || len(w.header[f.Key]) > 0 {
+			continue
+		}
+		w.dated = w.dated || f.Key == "Date"
+		w.add(lowerOf(f.Key), f.Value)
+	}
+	w.collect(w.keeps)
+	for i := range set {
+		w.add(lowerOf(set[i].Key), set[i].Value)
+	}
+	err := a.RelayBody(w)
+	return w.written, err
 }
 
 // EnableFullDuplex is http.ResponseController's: a handler always reads while it writes.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http2"
+
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 var (
@@ -28,7 +30,9 @@ type stream struct {
 	header   http.Header
 	url      url.URL
 	response response
-	body     *body // nil: none
+	body     *body         // nil: none
+	raw      wire.Exchange // what others see of it
+	plain    bool          // no http.Request was made yet
 
 	// Guarded by conn.mu.
 	closed      bool  // nothing is sent or received on it any more
@@ -84,7 +88,7 @@ func (s *Server) giveStream(st *stream) {
 	if st.request.MultipartForm != nil {
 		_ = st.request.MultipartForm.RemoveAll()
 	}
-	*st.request = http.Request{}
+	*st.request, st.raw = http.Request{}, wire.Exchange{}
 	clear(st.header)
 	clear(st.response.header)
 	st.head.reset()
@@ -104,7 +108,7 @@ func (s *stream) poison() {
 	for i := range s.head.values {
 		s.head.values[i] = spoilt
 	}
-	s.url = url.URL{Path: spoilt}
+	s.url, s.raw = url.URL{Path: spoilt}, wire.Exchange{Method: "POISON"}
 	*s.request = http.Request{Method: "POISON", URL: &s.url, Header: s.header, RequestURI: spoilt}
 	s.response.gone = true
 }
@@ -135,6 +139,12 @@ func (s *stream) call(h http.Handler) (returned bool) {
 				"stack", string(debug.Stack()))
 		}
 	}()
+	if s.plain {
+		if s.conn.raw.ServeRaw(&s.raw) {
+			return true
+		}
+		s.fill()
+	}
 	h.ServeHTTP(&s.response, s.request)
 	return true
 }
