@@ -77,8 +77,8 @@ func (b *backend) pin(d *delivery) uint64 {
 // cookie returns the value of one of the request's cookies; "": it has none of the name.
 func (d *delivery) cookie(name string) string {
 	if d.r == nil {
-		for i := range d.x.raw.Fields() {
-			if f := d.x.raw.Field(i); f.Key == "Cookie" {
+		for i := range d.x.raw.Fields {
+			if f := &d.x.raw.Fields[i]; f.Key == "Cookie" {
 				if value := cookieIn(f.Value, name); value != "" {
 					return value
 				}

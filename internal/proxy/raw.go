@@ -37,7 +37,7 @@ func (f *clientHandler) ServeRaw(raw *wire.Exchange) bool {
 	if q.TLS {
 		point = e.Name
 	}
-	if status, _ := g.refusal(raw.Context(), point, q.Host, rule); status != 0 {
+	if status, _ := g.refusal(raw.Context, point, q.Host, rule); status != 0 {
 		return false
 	}
 	x := f.exchanges.take(e, f.log)
