@@ -105,7 +105,9 @@ func (e *exchange) tell() {
 	h, c := &e.head, e.conn
 	e.raw = Exchange{
 		Method: h.method, Target: h.target, Host: h.host, Proto: h.proto, Major: 1, Minor: h.minor,
-		Fields: h.fields, Length: h.length, Began: e.began, TLS: c.tls, RemoteAddr: c.remote, Client: c.client, Context: e.context, Answerer: &e.response,
+		Fields: h.fields,
+		Length: h.length, Began: e.began, TLS: c.tls, RemoteAddr: c.remote,
+		Client: c.client, Context: e.context, Answerer: &e.response,
 	}
 	if h.length != 0 {
 		e.raw.Body = &e.body
