@@ -27,6 +27,7 @@ type delivery struct {
 	tried     upstream.Attempt
 	attempts  int
 	before    int // attempts, at other backends
+	moved     int // to other backends
 
 	out wire.Outgoing
 	set []wire.Field // what out sets lies in
@@ -166,7 +167,16 @@ func (r *result) broken(ctx context.Context, err error) {
 // begin turns to a backend.
 func (d *delivery) begin(to *backend) {
 	d.backend, d.before, d.x.Service = to, d.attempts, to.name
-	d.tried = upstream.Attempt{Client: d.x.client, Pin: to.pin(d), Elsewhere: len(to.exits) > 0}
+	d.tried = upstream.Attempt{Client: d.x.client, Pin: to.pin(d), Elsewhere: to.mayLeave()}
+}
+
+// leave returns the backend that gets the request in place of one at an exit; nil: none does.
+func (d *delivery) leave(to *backend) *backend {
+	if to == nil || d.moved >= d.forwarder.moves {
+		return nil
+	}
+	d.moved++
+	return to.choose(d)
 }
 
 // next returns the backend that gets the request after an attempt, the same or another; nil: none does. Nothing of an
@@ -174,7 +184,7 @@ func (d *delivery) begin(to *backend) {
 func (d *delivery) next(last result) *backend {
 	b, retry := d.backend, &d.forwarder.retry
 	if to := b.exitOn(last.status()); to != nil && d.ctx.Err() == nil && d.body.again() {
-		if to = to.choose(d); to != nil {
+		if to = d.leave(to); to != nil {
 			return to
 		}
 	}
@@ -186,7 +196,7 @@ func (d *delivery) next(last result) *backend {
 	case stay:
 		return b
 	}
-	return b.exits[0].to.choose(d)
+	return d.leave(b.exits[0].to)
 }
 
 // mayRepeat reports whether the request may be sent once more: either no service has seen it, or seeing it twice does

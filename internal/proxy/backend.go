@@ -187,6 +187,17 @@ func (b *backend) serving() *backend {
 	return &b.parts[len(b.parts)-1]
 }
 
+// mayLeave reports whether requests that the backend does not serve have a better place to go to. Where none is up,
+// each is tried as if it were, like the hosts of one service.
+func (b *backend) mayLeave() bool {
+	for _, e := range b.exits {
+		if e.to.up() {
+			return true
+		}
+	}
+	return false
+}
+
 // exitOn returns where requests go whose answer has a status; nil: it is the one for the client.
 func (b *backend) exitOn(status int) *backend {
 	for _, e := range b.exits {

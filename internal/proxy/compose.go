@@ -30,6 +30,7 @@ func (c *composer) forwarder(backends []route.Backend, from way) *forwarder {
 	f.backends, f.weights = c.backends(backends, from)
 	for i := range f.backends {
 		f.keeps = max(f.keeps, f.backends[i].keeps())
+		f.moves += f.backends[i].leaves()
 	}
 	return f
 }
@@ -85,9 +86,22 @@ func (c *composer) parts(made *backend, list []route.Backend, from way) {
 			m := mark{made.cookie, markText(upstream.MarkOf(to.Service.Name.String()))}
 			through.marks = append(slices.Clip(from.marks), m)
 		}
+		if next := nextWeighted(list, i); made.service.Aware && next != i {
+			through.exits = append([]exit{{to: &made.parts[next]}}, from.exits...)
+		}
 		c.backend(&made.parts[i], to, through)
 		made.sum += to.Weight
 	}
+}
+
+// nextWeighted returns the next part, in a circle, that gets requests.
+func nextWeighted(list []route.Backend, i int) int {
+	for k := range list {
+		if next := (i + 1 + k) % len(list); list[next].Weight > 0 {
+			return next
+		}
+	}
+	return i
 }
 
 // tiers completes the backend of a service that fails over: each part has the next as its first exit.
@@ -166,6 +180,18 @@ func (c *composer) aside(m *model.Middleware) http.Handler {
 		}
 	}
 	return nil
+}
+
+// leaves returns how many ends a choice may have.
+func (b *backend) leaves() int {
+	if len(b.parts) == 0 {
+		return 1
+	}
+	n := 0
+	for i := range b.parts {
+		n += b.parts[i].leaves()
+	}
+	return n
 }
 
 // keeps returns the size of the largest body that is to be kept for those that fail over.

@@ -14,7 +14,7 @@ import (
 // has exits; if its answer is one for which they are taken, the client does not see it.
 func (d *delivery) delegate() result {
 	b := d.backend
-	if !b.up() {
+	if b.mayLeave() && !b.up() {
 		return result{refusal: string(upstream.NoneHealthy), untouched: true}
 	}
 	kept := *d // what is behind uses the exchange's delivery for its own

@@ -74,55 +74,72 @@ func quickly(o *Options) {
 // The main service dies under load: no request is lost, the fallback serves, and when the main one is back, it does.
 func TestFailoverUnderLoad(t *testing.T) {
 	atBothDepths(t, func(t *testing.T, fields ...string) {
-		var entered atomic.Int64
-		gate := make(chan struct{})
-		main := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.URL.Path == "/held" {
-				entered.Add(1)
-				<-gate
-			}
-			_, _ = io.WriteString(w, "main")
-		}))
-		addr := main.Listener.Addr().String()
-		b := start(t, site(choice("shop", model.Failover, "main", "backup"), servers("main", addr),
-			servers("backup", says(t, "backup"))), quickly)
-		if !b.isRaw() {
-			t.Error("a service that fails over is not served at the raw depth")
-		}
-		ask := func(path string) {
-			status, _, body := b.get(t, path, fields...)
-			if status != 200 || body != "main" && !strings.HasPrefix(body, "backup") {
-				t.Errorf("%d %q", status, body)
-			}
-		}
-		var load sync.WaitGroup
-		for range 20 {
-			load.Go(func() { ask("/held") })
-		}
-		for entered.Load() < 20 {
-			ask("/")
-		}
-		for range 4 {
-			load.Go(func() {
-				for range 50 {
-					ask("/")
-				}
-			})
-		}
-		_ = main.Listener.Close()
-		main.CloseClientConnections()
-		load.Wait()
-		close(gate)
-		if _, _, body := b.get(t, "/", fields...); !strings.HasPrefix(body, "backup") {
-			t.Errorf("after the death: %q", body)
-		}
-		main.Close()
-		again := startAt(t, addr, "main")
-		defer again.Close()
-		for body := ""; body != "main"; {
-			_, _, body = b.get(t, "/", fields...)
-		}
+		dieUnderLoad(t, choice("shop", model.Failover, "main", "backup"), fields...)
 	})
+}
+
+// Of a service that is aware, the others stand in for the one that dies, and so it is without a way out.
+func TestAwareUnderLoad(t *testing.T) {
+	shop := choice("shop", model.ByWeight, "backup", "main", "nothing")
+	shop.Aware, shop.Backends[2].Weight = true, 0
+	dieUnderLoad(t, shop)
+}
+
+func dieUnderLoad(t *testing.T, shop *model.Service, fields ...string) {
+	t.Helper()
+	var entered atomic.Int64
+	gate := make(chan struct{})
+	main := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/held" {
+			entered.Add(1)
+			<-gate
+		}
+		_, _ = io.WriteString(w, "main")
+	}))
+	addr := main.Listener.Addr().String()
+	backup := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/held" {
+			entered.Add(1)
+		}
+		_, _ = io.WriteString(w, "backup")
+	})
+	b := start(t, site(shop, servers("main", addr), servers("backup", backup), servers("nothing")), quickly)
+	if !b.isRaw() {
+		t.Error("a service that fails over is not served at the raw depth")
+	}
+	ask := func(path string) {
+		status, _, body := b.get(t, path, fields...)
+		if status != 200 || body != "main" && body != "backup" {
+			t.Errorf("%d %q", status, body)
+		}
+	}
+	var load sync.WaitGroup
+	for range 20 {
+		load.Go(func() { ask("/held") })
+	}
+	for entered.Load() < 20 {
+		ask("/")
+	}
+	for range 4 {
+		load.Go(func() {
+			for range 50 {
+				ask("/")
+			}
+		})
+	}
+	_ = main.Listener.Close()
+	main.CloseClientConnections()
+	load.Wait()
+	close(gate)
+	if _, _, body := b.get(t, "/", fields...); body != "backup" {
+		t.Errorf("after the death: %q", body)
+	}
+	main.Close()
+	again := startAt(t, addr, "main")
+	defer again.Close()
+	for body := ""; body != "main"; {
+		_, _, body = b.get(t, "/", fields...)
+	}
 }
 
 // startAt starts a service at an address that was used before.

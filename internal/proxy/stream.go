@@ -299,7 +299,7 @@ func (b *builder) streamAction(rule *route.Rule, a *action) {
 		s.gates = append(s.gates, gate)
 	}
 	c := &composer{b, rule, a}
-	s.choice.backends, s.choice.weights = c.backends(rule.Backends, way{})
+	s.choice = *c.forwarder(rule.Backends, way{})
 	for _, service := range a.services {
 		t, err := newStreamTransport(service)
 		if err != nil {

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -49,10 +50,26 @@ func (p *Proxy) openStream(a *streamAction, s *streaming) (*openedStream, bool) 
 		s.Reason = reasonUnknownService
 		return nil, false
 	}
-	s.Service = b.name
-	tried := upstream.Attempt{Client: s.client.Addr()}
 	var last error
-	for s.Attempts < defaultAttempts {
+	for moved := 0; b != nil; moved++ {
+		opened, final, err := p.openAt(a, s, b)
+		if opened != nil {
+			return opened, true
+		}
+		if last = cmp.Or(err, last); final || len(b.exits) == 0 || moved >= a.choice.moves {
+			break
+		}
+		b = b.exits[0].to.choose(nil)
+	}
+	s.blame(last)
+	return nil, false
+}
+
+// openAt finds a host of a backend that takes the stream. Where none does, it is final if no other would.
+func (p *Proxy) openAt(a *streamAction, s *streaming, b *backend) (opened *openedStream, final bool, last error) {
+	s.Service = b.name
+	tried := upstream.Attempt{Client: s.client.Addr(), Elsewhere: b.mayLeave()}
+	for n := 0; n < defaultAttempts && !final; n++ {
 		host, reason := b.pool.Pick(&tried)
 		if host == nil {
 			break
@@ -64,14 +81,11 @@ func (p *Proxy) openStream(a *streamAction, s *streaming) (*openedStream, bool) 
 			if s.lane != model.LaneUDP || host.Gateway() {
 				opened.answered()
 			}
-			return opened, true
+			return opened, false, nil
 		}
-		if final := opened.failed(last); final {
-			break
-		}
+		final = opened.failed(last)
 	}
-	s.blame(last)
-	return nil, false
+	return nil, final, last
 }
 
 // failed notes that the host does not take the stream. It is final where no other would.

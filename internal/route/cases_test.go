@@ -27,7 +27,8 @@ var update = flag.Bool("update", false, "rewrite what the cases expect")
 // TestCases runs testdata/*.txtar. Each has sections:
 //
 //	order        sources, one a line
-//	services     "name@source", or "name@source = other:weight …"
+//	services     "name@source", or "name@source = other:weight …", or "name@source = USE of other:weight …", and options
+//	             after " | ": aware, with MIDDLEWARE
 //	middlewares  "name@source", or "name@source = other …" for a chain
 //	routes       "name@source: rule -> service:weight …", and options after " | ": priority N, entry NAME, tls,
 //	             with MIDDLEWARE, since DATE, exported, broken
@@ -106,7 +107,7 @@ func explain(t *testing.T, table *route.Table, line string, out *strings.Builder
 				t.Errorf("%s: Explain chose %v, Match %v", line, step.Route.Ref(), rule.Route.Ref())
 			}
 			for _, b := range rule.Backends {
-				fmt.Fprintf(out, " %s:%d", b.Service.Ref(), b.Weight)
+				fmt.Fprintf(out, " %s", showBackend(b))
 			}
 			for _, m := range rule.Middlewares {
 				fmt.Fprintf(out, " +%s", m.Ref())
@@ -136,7 +137,7 @@ func parseLine(t *testing.T, s *model.Snapshot, section, line string) {
 	case "order":
 		s.Order = append(s.Order, model.Source(line))
 	case "services":
-		s.Services = append(s.Services, &model.Service{Name: ref.Name, Source: ref.Source, Backends: parseBackends(t, of)})
+		s.Services = append(s.Services, parseService(t, ref, of))
 	case "middlewares":
 		m := &model.Middleware{Name: ref.Name, Source: ref.Source}
 		if of == "" {
@@ -151,6 +152,40 @@ func parseLine(t *testing.T, s *model.Snapshot, section, line string) {
 	case "routes":
 		s.Routes = append(s.Routes, parseRoute(t, line))
 	}
+}
+
+func parseService(t *testing.T, ref model.Ref, of string) *model.Service {
+	s := &model.Service{Name: ref.Name, Source: ref.Source}
+	of, options, _ := strings.Cut(of, " | ")
+	if use, rest, ok := strings.Cut(of, " of "); ok {
+		s.Use, of = model.Use(use), rest
+	}
+	s.Backends = parseBackends(t, of)
+	for option := range strings.SplitSeq(options, ", ") {
+		switch key, value, _ := strings.Cut(option, " "); key {
+		case "aware":
+			s.Aware = true
+		case "with":
+			s.Middlewares = append(s.Middlewares, model.ParseRef(value))
+		}
+	}
+	return s
+}
+
+// showBackend shows a backend and what is inside it.
+func showBackend(b route.Backend) string {
+	text := fmt.Sprintf("%s:%d", b.Service.Ref(), b.Weight)
+	if b.Inside == nil {
+		return text
+	}
+	var inside []string
+	for _, part := range b.Inside.Backends {
+		inside = append(inside, showBackend(part))
+	}
+	for _, m := range b.Inside.Middlewares {
+		inside = append(inside, "+"+m.Ref().String())
+	}
+	return text + "(" + strings.Join(inside, " ") + ")"
 }
 
 func parseBackends(t *testing.T, text string) (list []model.Backend) {

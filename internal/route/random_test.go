@@ -158,8 +158,13 @@ func (d *dice) service(name model.Name, source model.Source, lane model.Lane) *m
 	s := &model.Service{Name: name, Source: source, Lane: lane}
 	if d.roll(3) == 2 {
 		s.Backends = d.backends(lane)
+		s.Use = pick(d, model.ByWeight, model.ByWeight, model.ByClient, model.Failover, model.Mirror)
+		s.Aware = d.roll(4) == 3
 	} else {
 		s.Endpoints = []model.Endpoint{{Addr: "10.0.0.1:" + strconv.Itoa(d.roll(256)), Weight: 1}}
+	}
+	if d.roll(6) == 5 {
+		s.Middlewares = []model.Ref{d.ref(lane)}
 	}
 	return s
 }
@@ -246,7 +251,11 @@ func show(t *route.Table, requests []*route.Request) string {
 				fmt.Fprintln(&out, "    broken")
 			}
 			for _, b := range step.Rule.Backends {
-				fmt.Fprintln(&out, "   ", b.Service.Ref(), b.Service.Endpoints, b.Weight)
+				fmt.Fprintln(&out, "   ", showBackend(b), b.Service.Endpoints)
+				b.Services(func(s *model.Service) bool {
+					fmt.Fprintln(&out, "     ", s.Ref(), s.Endpoints)
+					return true
+				})
 			}
 			for _, m := range step.Rule.Middlewares {
 				fmt.Fprintf(&out, "    %s %p\n", m.Ref(), m)

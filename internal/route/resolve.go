@@ -106,9 +106,10 @@ type resolution struct {
 	*resolver
 	route    *model.Route
 	problems []model.Problem
-	followed int  // references
-	broken   bool // see Rule.Broken
-	nowhere  bool // the services are of no use
+	followed int            // references
+	broken   bool           // see Rule.Broken
+	nowhere  bool           // the services are of no use
+	guarded  *model.Service // whose middlewares are being found; nil: they are the route's
 
 	// What was found, in space that is used again for the next route.
 	uses             []uint32
@@ -199,8 +200,11 @@ func (w *resolution) middlewares(refs []model.Ref, from model.Source, trail []*m
 		m, ok := lookup(w.resolver, w.snapshot.Middlewares, w.middlewareAt, hash, ref, from)
 		switch {
 		case !ok:
-			w.breakRoute(model.UnknownMiddleware, "there is no middleware %s%s; define it, or take it away",
-				ref, namedBy(trail))
+			names := namedBy(trail)
+			if names == "" && w.guarded != nil {
+				names = fmt.Sprintf(", which the service %s names", w.guarded.Ref())
+			}
+			w.breakRoute(model.UnknownMiddleware, "there is no middleware %s%s; define it, or take it away", ref, names)
 		case m.Chain == nil:
 			w.foundMiddlewares = append(w.foundMiddlewares, m)
 			if m.Errors != nil && m.Errors.Service != (model.Ref{}) {
@@ -284,29 +288,30 @@ func (w *resolution) composite(svc *model.Service, trail []*model.Service) (Back
 	if len(svc.Backends) == 0 && len(svc.Middlewares) == 0 {
 		return Backend{Service: svc, Weight: 1}, true
 	}
+	lost := false
 	trail = append(slices.Clip(trail), svc)
-	inside := new(Inside)
+	inside := &Inside{Middlewares: w.guards(svc)}
 	for i, ref := range svc.Backends {
 		part, ok := Backend{}, false
 		if child := w.service(ref.Service, svc.Source, trail); child != nil {
 			part, ok = w.composite(child, trail)
 		}
-		if !ok && i == 0 && svc.Use == model.Mirror {
-			return Backend{}, false // the others are not there to answer
-		}
-		if ok {
-			part.Weight = max(ref.Weight, 0)
+		if part.Weight = max(ref.Weight, 0); ok {
 			inside.Backends = append(inside.Backends, part)
 		}
+		lost = lost || !ok && i == 0 && svc.Use == model.Mirror // the others are not there to answer
 	}
-	if len(svc.Backends) > 0 && len(inside.Backends) == 0 {
-		return Backend{}, false
-	}
+	lost = lost || len(svc.Backends) > 0 && len(inside.Backends) == 0
+	return Backend{Service: svc, Weight: 1, Inside: inside}, !lost
+}
+
+// guards finds the middlewares of a service.
+func (w *resolution) guards(svc *model.Service) []*model.Middleware {
 	found := w.foundMiddlewares
-	w.foundMiddlewares = nil
+	w.foundMiddlewares, w.guarded = nil, svc
 	w.middlewares(svc.Middlewares, svc.Source, nil)
-	inside.Middlewares, w.foundMiddlewares = w.foundMiddlewares, found
-	return Backend{Service: svc, Weight: 1, Inside: inside}, true
+	found, w.foundMiddlewares, w.guarded = w.foundMiddlewares, found, nil
+	return found
 }
 
 func namedBy[T object](trail []T) string {

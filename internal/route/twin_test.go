@@ -30,7 +30,9 @@ func twin(s *model.Snapshot, q *route.Request, exported bool) (r *model.Route, b
 			here = r.Export.Offered
 		}
 		if r.Lane == q.Lane && here && secure && twinValid(r.Match) && twinAccepts(r.Match, q) {
-			return r, r.Broken || !twinHas(s, r.Middlewares, r.Source, 0)
+			guarded := twinHas(s, r.Middlewares, r.Source, 0) &&
+				twinGuarded(s, r.Backends, r.Source, make(map[*model.Service]bool))
+			return r, r.Broken || !guarded
 		}
 	}
 	return nil, false
@@ -46,26 +48,54 @@ func twinRank(s *model.Snapshot, source model.Source) int {
 // twinHas reports whether all the middlewares are there, and do not lead in circles.
 func twinHas(s *model.Snapshot, refs []model.Ref, from model.Source, depth int) bool {
 	for _, ref := range refs {
-		var meant []*model.Middleware
-		for _, m := range s.Middlewares {
-			if m.Name != ref.Name || m.Lane != ref.Lane {
-				continue
-			}
-			if m.Source == cmp.Or(ref.Source, from) || m.Source.Kind() == string(ref.Source) {
-				meant = append(meant, m)
-			}
-		}
-		if len(meant) == 0 || depth > 20 {
+		m, ok := twinFind(s, s.Middlewares, ref, from)
+		if !ok || depth > 20 {
 			return false
 		}
-		m := slices.MinFunc(meant, func(a, b *model.Middleware) int {
-			return cmp.Or(cmp.Compare(twinRank(s, a.Source), twinRank(s, b.Source)), cmp.Compare(a.Source, b.Source))
-		})
 		if m.Chain != nil && !twinHas(s, m.Chain.Middlewares, m.Source, depth+1) {
 			return false
 		}
 	}
 	return true
+}
+
+// twinGuarded reports whether all the middlewares are there of all the services.
+func twinGuarded(
+	s *model.Snapshot, backends []model.Backend, from model.Source, seen map[*model.Service]bool,
+) bool {
+	for _, b := range backends {
+		svc, ok := twinFind(s, s.Services, b.Service, from)
+		if !ok || seen[svc] {
+			continue
+		}
+		seen[svc] = true
+		if !twinHas(s, svc.Middlewares, svc.Source, 0) || !twinGuarded(s, svc.Backends, svc.Source, seen) {
+			return false
+		}
+	}
+	return true
+}
+
+// twinFind finds what a reference means.
+func twinFind[T interface{ Ref() model.Ref }](s *model.Snapshot, list []T, ref model.Ref, from model.Source) (T, bool) {
+	var meant []T
+	for _, o := range list {
+		own := o.Ref()
+		if own.Name != ref.Name || own.Lane != ref.Lane {
+			continue
+		}
+		if own.Source == cmp.Or(ref.Source, from) || own.Source.Kind() == string(ref.Source) {
+			meant = append(meant, o)
+		}
+	}
+	if len(meant) == 0 {
+		var none T
+		return none, false
+	}
+	return slices.MinFunc(meant, func(a, b T) int {
+		x, y := a.Ref().Source, b.Ref().Source
+		return cmp.Or(cmp.Compare(twinRank(s, x), twinRank(s, y)), cmp.Compare(x, y))
+	}), true
 }
 
 func twinValid(m model.Match) bool {
