@@ -11,9 +11,10 @@ type rateLimit struct {
 	Period          time.Duration `doc:"period"`
 	Burst           int           `doc:"burst"`
 	SourceCriterion criterion     `doc:"sourceCriterion"`
+	Redis           *redis        `doc:"redis"`
 }
 
-func (*rateLimit) gaps() []gap { return []gap{{"redis", ignored}} } // each instance then counts for itself
+func (*rateLimit) gaps() []gap { return nil }
 
 func (l *rateLimit) build(at place, m *model.Middleware) {
 	if l.Average < 0 {
@@ -26,5 +27,6 @@ func (l *rateLimit) build(at place, m *model.Middleware) {
 	m.RateLimit = &model.RateLimit{
 		Average: l.Average, Period: l.Period, Burst: l.Burst,
 		Criterion: at.in("sourceCriterion").criterion(&l.SourceCriterion),
+		Redis:     at.in("redis").redis(l.Redis),
 	}
 }

@@ -37,6 +37,17 @@ func newClientKey(place string, spec model.Criterion) (clientKey, error) {
 // counts names what k counts: equal texts, equal clients.
 func (k clientKey) counts() string { return fmt.Sprint(k.header, k.host, k.ip) }
 
+// name returns what makes a client, for those who count together.
+func (k clientKey) name(r *http.Request) string {
+	switch {
+	case k.host:
+		return strings.ToLower(hostOnly(r.Host))
+	case k.header != "":
+		return r.Header.Get(k.header)
+	}
+	return k.ip.of(r).String()
+}
+
 // of returns the client's number. It is a keyed hash: a client cannot choose to be counted as another, and a long field
 // takes no more memory than a short one.
 func (k clientKey) of(seed maphash.Seed, r *http.Request) uint64 {

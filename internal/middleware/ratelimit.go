@@ -24,10 +24,13 @@ func newRateLimit(s *Set, at place, spec *model.RateLimit) (Func, error) {
 	if limit.interval == 0 {
 		return func(next http.Handler) http.Handler { return next }, nil
 	}
-	clients := stateOf(s, place{middleware: at.middleware}, "rateLimit "+client.counts(), newClients)
+	take, err := s.counter(at.middleware, spec, client)
+	if err != nil {
+		return nil, err
+	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			wait, ok := clients.take(client.of(clients.seed, r), limit)
+			wait, ok := take(r, limit)
 			if !ok {
 				h := w.Header()
 				h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
@@ -40,6 +43,30 @@ func newRateLimit(s *Set, at place, spec *model.RateLimit) (Func, error) {
 			}
 			next.ServeHTTP(w, r)
 		})
+	}, nil
+}
+
+// counter returns what counts the requests of clients: here, or in Redis together with other instances.
+func (s *Set) counter(
+	at model.Ref, spec *model.RateLimit, client clientKey,
+) (take func(r *http.Request, p pace) (wait time.Duration, ok bool), err error) {
+	if spec.Redis == nil {
+		clients := stateOf(s, place{middleware: at}, "rateLimit "+client.counts(), newClients)
+		return func(r *http.Request, p pace) (time.Duration, bool) {
+			return clients.take(client.of(clients.seed, r), p)
+		}, nil
+	}
+	if spec.Redis.TLS != nil {
+		if _, err := newTLSConfig("rateLimit.redis.tls", spec.Redis.TLS); err != nil {
+			return nil, err
+		}
+	}
+	like := "rateLimit " + client.counts() + " " + redisKey(spec.Redis)
+	shared := stateOf(s, place{middleware: at}, like, func() *sharedClients {
+		return newSharedClients(at, spec.Redis, s.log)
+	})
+	return func(r *http.Request, p pace) (time.Duration, bool) {
+		return shared.take(r.Context(), client.name(r), client.of(shared.local.seed, r), p)
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -128,7 +129,7 @@ type Set struct {
 // kept is what outlives the handler of one middleware. Its place has no route where all routes share it.
 type kept struct {
 	like   string    // what the state is for; when that changes, nothing can be kept
-	state  any       // *clients, *inFlight, *breaker, *askingClient, *remoteKeys, *cache.Store and others
+	state  any       // *clients, *inFlight, *breaker, *askingClient, *remoteKeys, *sharedClients, *cache.Store and others
 	unused time.Time // since when no generation has it; zero: one has
 }
 
@@ -193,6 +194,21 @@ func (s *Set) Keep(middlewares, routes iter.Seq[model.Ref]) {
 			s.log.Debug("forgot the state of a middleware that is gone", "middleware", at.middleware.String())
 		}
 	}
+}
+
+// Problems returns what is wrong now with what middlewares depend on.
+func (s *Set) Problems() (list []model.Problem) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, k := range s.states {
+		if depends, ok := k.state.(interface{ problem() (model.Problem, bool) }); ok && k.unused.IsZero() {
+			if p, wrong := depends.problem(); wrong {
+				list = append(list, p)
+			}
+		}
+	}
+	slices.SortFunc(list, model.Problem.Compare)
+	return list
 }
 
 // mark sets those of the references that are there.

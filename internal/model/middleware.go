@@ -116,6 +116,7 @@ type RateLimit struct {
 	Average int           `json:"average"`          // 0: no limit
 	Period  time.Duration `json:"period,omitempty"` // 0 is 1 s
 	Burst   int           `json:"burst,omitempty"`  // 0 is 1
+	Redis   *Redis        `json:"redis,omitempty"`  // where instances count together; nil: each counts for itself
 	Criterion
 }
 

@@ -66,6 +66,7 @@ const (
 	NotGranted        Code = "not_granted" // a cluster claims what the follower does not grant; not served
 	Stale             Code = "stale"       // the source cannot be read; its last known state is served
 	Late              Code = "late"        // the source had published nothing when the start deadline passed
+	Unreachable       Code = "unreachable" // a server that a middleware asks is away; see the message for the effect
 	LimitExceeded     Code = "limit_exceeded"
 )
 

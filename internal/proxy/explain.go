@@ -132,6 +132,7 @@ func (p *Proxy) Problems() []model.Problem {
 	if p.options.Certificates != nil {
 		problems = append(problems, p.options.Certificates.Problems()...)
 	}
+	problems = append(problems, p.options.Middlewares.Problems()...)
 	for _, a := range g.actions {
 		if a != nil {
 			problems = append(problems, a.problems...)
