@@ -198,7 +198,9 @@ func (h *Host) gatewayFailed(began, now int64, o Outcome) *check {
 	}
 	switch o.Kind {
 	case ConnectError:
-		c.bad(now, 1)
+		if !h.hosts.isOurs(o.Err, now) {
+			c.bad(now, 1)
+		}
 	case Broken:
 		if h.fails++; h.fails >= h.hosts.tuning.Failures {
 			c.bad(now, 1)

@@ -29,6 +29,7 @@
 //   - Ejection is per host, and follows from requests: failures in a row put it out for a while, one trial request
 //     brings it back. A gateway is not ejected: a connect error, or a probe twice failed, means that its data path is
 //     lost, and a probe brings it back.
+//   - Timeouts are not counted while this process itself is late (pulse.go).
 //   - A host whose check has not spoken yet is unknown: it is used where nothing is known to be healthy.
 //   - A host that comes back waits (hold-down, where probes watch it meanwhile), then gets a growing part (slow start).
 //

@@ -29,7 +29,8 @@ type Hosts struct {
 	tuning   Tuning
 	base     time.Time // what [Hosts.now] counts from
 
-	wake chan struct{} // the queue of checks has a new first
+	wake  chan struct{} // the queue of checks has a new first
+	pulse pulse
 
 	mu       sync.Mutex
 	hosts    map[ID]*Host

@@ -144,9 +144,14 @@ func (h *Hosts) wait(c *check, now int64) int64 {
 func (h *Hosts) probe(ctx context.Context, c *check, started int64) {
 	limited, cancel := context.WithTimeout(ctx, c.spec.Timeout)
 	defer cancel()
+	h.pulse.begin(h.now)
 	err := h.prober.Probe(limited, c.host.id, c.spec)
-	if ctx.Err() == nil {
-		c.report(started, h.now(), err)
+	h.pulse.end()
+	now := h.now()
+	if h.isOurs(err, now) {
+		err = nil // and nothing is reported
+	} else if ctx.Err() == nil {
+		c.report(started, now, err)
 	}
 	pause := jitter(c.spec.Interval)
 	switch {

@@ -1,0 +1,94 @@
+package upstream
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// starved is a prober of a process that does not run for a part of each 100 ms, in which every probe times out; or of
+// one that runs, to which nobody answers.
+type starved struct {
+	hosts  *Hosts
+	stands int64 // of each 100 ms
+	err    error // what comes at the end of the time; nil: that of the context
+}
+
+func (s *starved) Probe(ctx context.Context, host ID, check model.HealthCheck) error {
+	for range int(check.Timeout/(100*time.Millisecond)) - 1 {
+		<-time.After(100 * time.Millisecond)
+		if host.Addr == "a" { // one is enough to see it
+			s.hosts.pulse.beat(s.hosts.now() + s.stands) // as if it were woken then
+		}
+	}
+	<-ctx.Done()
+	if s.err != nil {
+		return s.err
+	}
+	return fmt.Errorf("probing: %w", ctx.Err())
+}
+
+func TestLateProbesAreNotCounted(t *testing.T) {
+	for name, c := range map[string]struct {
+		stands time.Duration
+		err    error
+		want   Health
+	}{
+		"nobody answers, in time":       {0, nil, Unhealthy},
+		"a little late":                 {5 * time.Millisecond, nil, Unhealthy},
+		"starved":                       {80 * time.Millisecond, nil, Healthy},
+		"starved, and somebody refuses": {80 * time.Millisecond, errDown, Unhealthy},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, _, prober, stop := fleet(t, Options{})
+				defer stop()
+				s := &starved{hosts: h, stands: int64(c.stands), err: c.err}
+				h.mu.Lock()
+				h.prober = s
+				h.mu.Unlock()
+				pass(10 * time.Second)
+				for _, addr := range []string{"a", "b"} {
+					if got := h.host(addr).State().Health; got != c.want {
+						t.Errorf("%s: %s", addr, got)
+					}
+				}
+				h.mu.Lock()
+				h.prober = prober
+				h.mu.Unlock()
+				prober.set("a", true) // the starving is over, and a is gone
+				pass(5 * time.Second)
+				if got := h.host("a").State().Health; got != Unhealthy {
+					t.Errorf("a, which is gone: %s", got)
+				}
+			})
+		})
+	}
+}
+
+// A connection that could not be made in time is no proof either.
+func TestLateRequestsAreNotCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, p, _, stop := fleet(t, Options{})
+		defer stop()
+		late := context.DeadlineExceeded
+		h.pulse.begin(h.now)
+		defer h.pulse.end()
+		h.pulse.beat(h.now() + int64(tooLate) + int64(beatInterval))
+		send(p, func(string) Outcome { return Outcome{Kind: ConnectError, Err: late} })
+		for _, addr := range []string{"a", "b"} {
+			if got := h.host(addr).State().Health; got != Healthy {
+				t.Errorf("%s: %s", addr, got)
+			}
+		}
+		pass(2 * time.Second) // and not late any more
+		addr, _ := send(p, func(string) Outcome { return Outcome{Kind: ConnectError, Err: late} })
+		if got := h.host(addr).State().Health; got != Unhealthy {
+			t.Errorf("%s: %s", addr, got)
+		}
+	})
+}
