@@ -41,6 +41,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 	"maintenance":            func() middlewareSpec { return new(maintenance) },
 	"oAuthClientCredentials": func() middlewareSpec { return new(oAuthClientCredentials) },
 	"oAuthIntrospection":     func() middlewareSpec { return new(oAuthIntrospection) },
+	"oidc":                   func() middlewareSpec { return new(oidc) },
 	"passTLSClientCert":      func() middlewareSpec { return new(passTLSClientCert) },
 	"rateLimit":              func() middlewareSpec { return new(rateLimit) },
 	"redirectRegex":          func() middlewareSpec { return new(redirectRegex) },

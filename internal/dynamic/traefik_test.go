@@ -112,6 +112,8 @@ var basics = []struct{ prefix, object string }{
 	{"http.middlewares.NAME.oAuthIntrospection.", `{"oAuthIntrospection": {"clientConfig": {"url": "http://a"}}}`},
 	{"http.middlewares.NAME.oAuthClientCredentials.",
 		`{"oAuthClientCredentials": {"url": "http://a", "clientID": "i", "clientSecret": "s"}}`},
+	{"http.middlewares.NAME.oidc.", `{"oidc": {"issuer": "http://a", "clientID": "c", "redirectUrl": "/callback",
+		"clientSecret": "a client's secret of more than 32 bytes"}}`},
 	{"http.middlewares.NAME.headers.sslTemporaryRedirect", `{"headers": {"sslRedirect": true}}`},
 	{"http.middlewares.NAME.headers.sslHost", `{"headers": {"sslRedirect": true}}`},
 	{"http.middlewares.NAME.headers.sslForceHost", `{"headers": {"sslHost": "a.example"}}`},

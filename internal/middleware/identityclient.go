@@ -19,6 +19,10 @@ import (
 
 const defaultIdentityTimeout = 5 * time.Second
 
+// errDenied is for answers of 400, with which servers of OAuth 2.0 refuse what clients bring (RFC 6749 §5.2). Whoever
+// does not look for it takes it for what it also is: not the answer that was needed.
+var errDenied = fmt.Errorf("the server refuses what it was asked: %w", errUnreachable)
+
 // identityClient asks a server that knows keys, tokens or users. It follows no redirect.
 type identityClient struct {
 	*askingClient
@@ -100,6 +104,9 @@ func (c *identityClient) ask(ctx context.Context, r *http.Request, most int64) (
 	if err != nil || answer.StatusCode != http.StatusOK || int64(len(body)) > most {
 		c.log.Warn("a server of identities gives no good answer",
 			"server", r.URL.Redacted(), "status", answer.StatusCode, "bytes", len(body), "error", err)
+		if answer.StatusCode == http.StatusBadRequest {
+			return nil, nil, errDenied
+		}
 		return nil, nil, errUnreachable
 	}
 	return answer.Header, body, nil

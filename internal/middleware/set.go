@@ -44,6 +44,7 @@ var kinds = []kind{
 		newOAuthClientCredentials),
 	of("oAuthIntrospection", func(m *model.Middleware) *model.OAuthIntrospection { return m.OAuthIntrospection },
 		newOAuthIntrospection),
+	of("oidc", func(m *model.Middleware) *model.OIDC { return m.OIDC }, newOIDC),
 	of("passTLSClientCert", func(m *model.Middleware) *model.PassTLSClientCert { return m.PassTLSClientCert },
 		newPassTLSClientCert),
 	of("rateLimit", func(m *model.Middleware) *model.RateLimit { return m.RateLimit }, newRateLimit),

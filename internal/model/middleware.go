@@ -29,6 +29,7 @@ type Middleware struct {
 	Maintenance            *Maintenance            `json:"maintenance,omitempty"`
 	OAuthClientCredentials *OAuthClientCredentials `json:"oAuthClientCredentials,omitempty"`
 	OAuthIntrospection     *OAuthIntrospection     `json:"oAuthIntrospection,omitempty"`
+	OIDC                   *OIDC                   `json:"oidc,omitempty"`
 	PassTLSClientCert      *PassTLSClientCert      `json:"passTLSClientCert,omitempty"`
 	RateLimit              *RateLimit              `json:"rateLimit,omitempty"`
 	RedirectRegex          *RedirectRegex          `json:"redirectRegex,omitempty"`
