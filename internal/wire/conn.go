@@ -24,8 +24,7 @@ const (
 )
 
 const (
-	parkAfter   = 2 * time.Second
-	doubtAfter  = 100 * time.Millisecond
+	parkAfter   = 100 * time.Millisecond // more or less
 	lingerTime  = 500 * time.Millisecond
 	lingerBytes = 256 << 10
 )
@@ -44,6 +43,7 @@ type conn struct {
 	out writer
 
 	waiter   waiter
+	doubt    bool // something may have come that nobody was woken for
 	hasty    bool // the client was seen to send a request before it had the answer to the one before
 	reading  deadline
 	writing  deadline
@@ -87,8 +87,8 @@ func (c *conn) serve() {
 	c.run(false)
 }
 
-// run serves requests. A connection that has waited for long is parked: a new goroutine goes on waiting, whose stack is
-// small, where this one's has grown with the handler's calls and would stay large.
+// run serves requests. A connection that has waited for a moment is parked: a new goroutine goes on waiting, whose stack
+// is small, where this one's has grown with the handler's calls and would stay large.
 func (c *conn) run(parked bool) {
 	end, err := fateClose, error(nil)
 	defer func() { // deferred, as a handler may end the goroutine
@@ -197,28 +197,30 @@ func (c *conn) answered() bool {
 // waited for parkAfter of its time.
 func (c *conn) await(parked bool) (park bool, err error) {
 	c.in.rest()
-	doubt := c.out.n > 0
-	if doubt {
-		c.reading.about(time.Now(), doubtAfter)
-		c.reading.arm()
-		if err := c.waiter.answer(); !errors.Is(err, os.ErrDeadlineExceeded) {
-			return false, err
-		}
-	}
 	idle := c.server.idleTimeout()
 	mayPark := !parked && (idle == 0 || idle > parkAfter)
-	switch {
+	switch now := time.Now(); {
 	case mayPark:
-		c.reading.after(time.Now(), parkAfter)
+		c.reading.about(now, parkAfter)
 	case parked && idle > 0:
-		c.reading.after(time.Now(), idle-parkAfter)
+		c.reading.after(now, idle-parkAfter)
 	default:
-		c.reading.after(time.Now(), idle)
+		c.reading.after(now, idle)
 	}
 	c.reading.arm()
-	err = c.waiter.wait()
-	c.hasty = c.hasty || doubt && err == nil && !c.waiter.waited
-	return mayPark && errors.Is(err, os.ErrDeadlineExceeded), err
+	answers := c.out.n > 0
+	if answers {
+		err = c.waiter.answer()
+	} else {
+		err = c.waiter.wait()
+		c.hasty = c.hasty || c.doubt && err == nil && !c.waiter.waited
+	}
+	late := errors.Is(err, os.ErrDeadlineExceeded)
+	c.doubt = answers && late
+	if c.doubt && !mayPark {
+		return c.await(true)
+	}
+	return mayPark && late, err
 }
 
 // speaksHTTP2 reports whether the connection begins with the preface of HTTP/2. It reads on while that is open.

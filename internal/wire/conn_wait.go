@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 )
 
 // waiter waits until a connection has something to read, without holding a buffer meanwhile.
@@ -14,30 +15,43 @@ import (
 // request has more than one, so that waiting for the second is not waiting for another request.
 type waiter struct {
 	conn     *conn
-	callback func(fd uintptr) bool // made once: it would be an allocation each time. Nil: one byte
+	plain    bool                  // TCP without TLS
+	callback func(fd uintptr) bool // made once: it would be an allocation each time. Nil: there is no poller
 	answers  bool                  // the callback writes first
-	waited   bool                  // nothing was there when the callback first read
+	waited   bool                  // nothing was there when wait began
 	err      error                 // of the callback
 	one      [1]byte
 }
 
 func (w *waiter) init(c *conn, plain bool) {
-	w.conn = c
-	if plain && c.raw != nil {
-		w.callback = w.read
+	w.conn, w.plain = c, plain
+	if c.raw != nil {
+		w.callback = w.step
 	}
 }
 
 // wait returns when the connection's reader has something, or with the error of reading.
 func (w *waiter) wait() error {
-	c := w.conn
-	if w.callback != nil {
-		w.err, w.waited = nil, false
-		if err := c.raw.Read(w.callback); err != nil {
-			return err
-		}
-		return w.err
+	w.waited = false
+	if w.plain && w.callback != nil {
+		return w.visit()
 	}
+	began := time.Now()
+	err := w.readOne()
+	w.waited = time.Since(began) >= time.Millisecond // TLS does not tell
+	return err
+}
+
+func (w *waiter) visit() error {
+	w.err = nil
+	if err := w.conn.raw.Read(w.callback); err != nil {
+		return err
+	}
+	return w.err
+}
+
+func (w *waiter) readOne() error {
+	c := w.conn
 	for {
 		n, err := c.net.Read(w.one[:])
 		if n == 1 {
@@ -57,27 +71,24 @@ func (w *waiter) wait() error {
 // already, which is a system call. What did come before (a request, or the end of the connection) is found by wait, for
 // which the error os.ErrDeadlineExceeded asks.
 func (w *waiter) answer() error {
-	w.err, w.answers = nil, true
-	if err := w.conn.raw.Read(w.callback); err != nil {
+	w.answers = true
+	if err := w.visit(); err != nil || w.plain {
 		return err
 	}
-	return w.err
+	return w.readOne()
 }
 
-// write is the first step of answer. It returns false to wait.
-func (w *waiter) write(fd uintptr) bool {
-	c := w.conn
-	n, err := writeNow(fd, c.out.buf.b[:c.out.n])
-	late := err != nil || n < c.out.n // the connection takes no more for now, or is broken
-	if late {
-		c.out.n = copy(c.out.buf.b, c.out.buf.b[max(n, 0):c.out.n])
-		err = c.out.flush()
+// step is called by the poller, which holds the descriptor. It returns false to wait.
+func (w *waiter) step(fd uintptr) bool {
+	if !w.answers {
+		return !w.plain || w.read(fd)
 	}
-	c.out.release()
+	w.answers = false
+	late, err := w.write(fd)
 	switch {
 	case err != nil:
 		w.err = err
-	case !c.answered():
+	case !w.conn.answered():
 		w.err = net.ErrClosed
 	case late:
 		w.err = os.ErrDeadlineExceeded
@@ -85,12 +96,23 @@ func (w *waiter) write(fd uintptr) bool {
 	return w.err != nil
 }
 
-// read is called by the poller, which holds the descriptor. It returns false to wait.
-func (w *waiter) read(fd uintptr) bool {
-	if w.answers {
-		w.answers = false
-		return w.write(fd)
+// write writes the answer. late: the connection could not take it at once, and something may have come meanwhile.
+func (w *waiter) write(fd uintptr) (late bool, err error) {
+	out := &w.conn.out
+	if !w.plain {
+		return false, out.flush()
 	}
+	n, err := writeNow(fd, out.buf.b[:out.n])
+	if err == nil && n == out.n {
+		out.release()
+		return false, nil
+	}
+	out.n = copy(out.buf.b, out.buf.b[max(n, 0):out.n])
+	return true, out.flush() // which finds out what is wrong, if anything is
+}
+
+// read reads what is there.
+func (w *waiter) read(fd uintptr) bool {
 	in := &w.conn.in
 	for {
 		n, err := readNow(fd, in.room())

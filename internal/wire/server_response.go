@@ -329,8 +329,11 @@ func (w *response) finish() {
 // mayWait reports whether the rest of the answer may be written by whoever waits for the next request.
 func (w *response) mayWait() bool {
 	c := w.exchange.conn
+	if c.waiter.callback == nil || w.closing || !w.exchange.context.quiet.Load() {
+		return false
+	}
 	c.hasty = c.hasty || len(c.in.buffered()) > 0
-	return c.waiter.callback != nil && !c.hasty && !w.closing && w.exchange.context.quiet.Load()
+	return !c.hasty
 }
 
 // reusable reports whether another request may follow on the connection.
