@@ -87,8 +87,8 @@ func (c *conn) serve() {
 	c.run(false)
 }
 
-// run serves requests. A connection that has waited for a moment is parked: a new goroutine goes on waiting, whose stack
-// is small, where this one's has grown with the handler's calls and would stay large.
+// run serves requests. A connection that has waited for a moment is parked: a new goroutine goes on waiting, whose
+// stack is small, where this one's has grown with the handler's calls and would stay large.
 func (c *conn) run(parked bool) {
 	end, err := fateClose, error(nil)
 	defer func() { // deferred, as a handler may end the goroutine
