@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -94,8 +95,24 @@ func offlineProblems(ctx context.Context, c *config.Config) ([]model.Problem, er
 // here.
 func aboutLink(s *model.Snapshot, p model.Problem) bool {
 	r, ok := model.Find(s.Routes, p.Object.Ref)
-	return ok && p.Code == model.UnknownService && slices.ContainsFunc(r.Backends, func(b model.Backend) bool {
-		return b.Service.Source.Kind() == model.LinkKind
+	return ok && p.Code == model.UnknownService &&
+		usesLink(s, r.Backends, r.Source, make(map[*model.Service]bool))
+}
+
+// usesLink reports whether backends of an object of a source, or what they use, are services of followed clusters. Seen
+// are the services that were looked at: they may lead in a circle.
+func usesLink(s *model.Snapshot, list []model.Backend, from model.Source, seen map[*model.Service]bool) bool {
+	return slices.ContainsFunc(list, func(b model.Backend) bool {
+		ref := b.Service
+		if ref.Source = cmp.Or(ref.Source, from); ref.Source.Kind() == model.LinkKind {
+			return true
+		}
+		service, ok := model.Find(s.Services, ref)
+		if !ok || seen[service] {
+			return false
+		}
+		seen[service] = true
+		return usesLink(s, service.Backends, service.Source, seen)
 	})
 }
 

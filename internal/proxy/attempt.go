@@ -47,6 +47,12 @@ type result struct {
 	dropped int  // the status of its answer, if that was not for the client
 }
 
+// inVain reports whether a cluster answers that its servers do not: it has tried them itself, so there is no use in
+// asking it again.
+func (r result) inVain() bool {
+	return r.answered() && r.host.Gateway() && r.answer.Field(reasonField) == reasonUpstreamError
+}
+
 // status returns that of the service's answer; 0: there is none.
 func (r result) status() int {
 	if r.answered() {
@@ -185,6 +191,11 @@ func (d *delivery) next(last result) *backend {
 	b, retry := d.backend, &d.forwarder.retry
 	if to := b.exitOn(last.status()); to != nil && d.ctx.Err() == nil && d.body.again() {
 		if to = d.leave(to); to != nil {
+			return to
+		}
+	}
+	if last.inVain() && len(b.exits) > 0 && d.mayRepeat(last) {
+		if to := d.leave(b.exits[0].to); to != nil {
 			return to
 		}
 	}
