@@ -17,9 +17,25 @@ type router struct {
 	Service     string         `doc:"service"`
 	Priority    int            `doc:"priority"`
 	Middlewares []string       `doc:"middlewares"`
+	ParentRefs  []string       `doc:"parentRefs"`
 	TLS         *document.Node `doc:"tls"` // empty is not the same as absent
 	Timeouts    timeouts       `doc:"timeouts"`
+	Observe     *observability `doc:"observability"`
 	Export      *document.Node `doc:"export"`
+}
+
+// observability says what is told of a route's requests. As in Traefik, it is everything where nothing is said.
+type observability struct {
+	AccessLogs *bool `doc:"accessLogs"`
+	Metrics    *bool `doc:"metrics"`
+}
+
+func (o *observability) quiet() (q model.Quiet) {
+	if o != nil {
+		q.Log = o.AccessLogs != nil && !*o.AccessLogs
+		q.Metrics = o.Metrics != nil && !*o.Metrics
+	}
+	return q
 }
 
 type timeouts struct {
@@ -29,8 +45,7 @@ type timeouts struct {
 
 func (router) gaps() []gap {
 	return []gap{
-		{"parentRefs", left}, // the parent's rule and middlewares would not be applied; see match
-		{"observability", ignored},
+		{"observability.tracing", ignored}, {"observability.traceVerbosity", ignored},
 	}
 }
 
@@ -42,6 +57,7 @@ func (o *object) route(spec *router) (r *model.Route, ok bool) {
 		Name: o.ref.Name, Source: o.ref.Source, EntryPoints: o.entryPoints(spec.EntryPoints),
 		Match: match, Priority: spec.Priority, Timeouts: o.timeouts(spec.Timeouts), Export: o.export(spec.Export),
 	}
+	r.Quiet = spec.Observe.quiet()
 	o.tls(r, spec.TLS)
 	if r.Priority == 0 {
 		r.Priority = len(spec.Rule)
@@ -51,8 +67,9 @@ func (o *object) route(spec *router) (r *model.Route, ok bool) {
 			r.Middlewares = append(r.Middlewares, ref)
 		}
 	}
+	o.place(r, spec)
 	if spec.Service == "" {
-		o.in("service").invalid("say which service the route leads to")
+		o.parent(r) // or it becomes none, and is told when all routes are put together
 	} else if ref := o.in("service").ref(spec.Service); !ref.Name.IsZero() {
 		r.Backends = []model.Backend{{Service: ref, Weight: 1}}
 	}
@@ -61,7 +78,42 @@ func (o *object) route(spec *router) (r *model.Route, ok bool) {
 		r.Export, r.Backends = model.Export{Offered: r.Export.Offered}, nil
 	}
 	r.Broken = o.faulty()
-	return r, ok
+	return r, ok && !o.in("parentRefs").isBlamed() // a child that has lost a parent has lost its guard
+}
+
+// place reads under which routes the route is served. What these say is not for it to say.
+func (o *object) place(r *model.Route, spec *router) {
+	for i, name := range spec.ParentRefs {
+		if ref := o.in("parentRefs", i).ref(name); !ref.Name.IsZero() {
+			r.Parents = append(r.Parents, ref)
+		}
+	}
+	if len(spec.ParentRefs) == 0 {
+		return
+	}
+	const theirs = "the route has those of its parents; take it away"
+	if len(spec.EntryPoints) > 0 {
+		o.in("entryPoints").invalid(theirs)
+	}
+	if r.TLS {
+		o.in("tls").invalid(theirs)
+	}
+	if spec.Observe != nil {
+		o.in("observability").invalid(theirs)
+	}
+	if r.Export.Offered {
+		o.in("export").invalid("the route is served under its parents only; take it away")
+	}
+}
+
+// parent checks a route without a service, which leads to its children.
+func (o *object) parent(r *model.Route) {
+	if r.Export.Offered {
+		o.in("export").invalid("the route has no service that could be offered")
+	}
+	if r.Timeouts != (model.Timeouts{}) {
+		o.in("timeouts").invalid("the route has no service to wait for; give them to its children")
+	}
 }
 
 func (o *object) entryPoints(names []string) (given []string) {
@@ -95,8 +147,7 @@ func (o *object) match(spec *router) (model.Match, bool) {
 	if err != nil {
 		o.fault(model.InvalidRule, "rule", o.in("rule").at(), err.Error())
 	}
-	// A child's requests are those of its rule that its parent's rule accepts, too.
-	return m, err == nil && !o.in("parentRefs").isBlamed()
+	return m, err == nil
 }
 
 // tls reads whether the route is for requests over TLS, and on which terms. As in Traefik a bare true stands for an

@@ -21,10 +21,15 @@ type Route struct {
 	// TLSOptions are the terms on which clients may begin TLS with the route's hosts. Zero: the default ones.
 	TLSOptions Ref `json:"tlsOptions,omitzero"`
 	// TLSNames are those for which there should be a certificate.
-	TLSNames    []string  `json:"tlsNames,omitempty"`
+	TLSNames []string `json:"tlsNames,omitempty"`
+	// Parents are the routes under which this one is served, and nowhere else: when the middlewares of one of them have
+	// seen a request, the route is chosen among its children by what the request is then. It has the entry points and the
+	// TLS of its parents. A route with children has no backends. HTTP only.
+	Parents     []Ref     `json:"parents,omitempty"`
 	Middlewares []Ref     `json:"middlewares,omitempty"` // in the order in which they see the request
 	Backends    []Backend `json:"backends"`
 	Timeouts    Timeouts  `json:"timeouts,omitzero"`
+	Quiet       Quiet     `json:"quiet,omitzero"`
 	Export      Export    `json:"export,omitzero"`
 	// Broken says that a part of the definition could not be understood, which may have been what protects the route.
 	// It takes its requests, so that no broader route gets them, and answers 503.
@@ -37,6 +42,12 @@ type Route struct {
 type Timeouts struct {
 	Header time.Duration `json:"header,omitempty"` // from the request's last byte to the answer's head, per attempt
 	Total  time.Duration `json:"total,omitempty"`  // the whole exchange, attempts included
+}
+
+// Quiet says what is not told of a route's requests. The zero value tells everything.
+type Quiet struct {
+	Log     bool `json:"log,omitempty"`     // no line in the access log
+	Metrics bool `json:"metrics,omitempty"` // not counted
 }
 
 // Export says whether a route is offered to followers, and the fleet-wide name of the service it leads to.

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/telemetry"
 	"github.com/fairlead/fairlead/internal/upstream"
 	"github.com/fairlead/fairlead/internal/wire"
@@ -64,15 +65,20 @@ type exchange struct {
 	sending delivery
 	kept    bool // somebody else's engine may still hold a part of it
 
-	hop      netip.Addr      // who is connected to us
-	hopText  string          // the same
-	client   netip.Addr      // who sent the request, as far as those in front are trusted
-	upgrade  string          // the protocol that the client wants to change to; "" where none
-	connect  *connect        // the client wants it for one stream only; nil otherwise
-	trailers bool            // the client takes trailers
-	wrote    bool            // the answer's head is sent
-	pace     *pace           // of the body; nil: it has none, or a small one
-	ended    <-chan struct{} // closed when the key that carries the request is revoked; nil where there is none
+	hop      netip.Addr // who is connected to us
+	hopText  string     // the same
+	client   netip.Addr // who sent the request, as far as those in front are trusted
+	upgrade  string     // the protocol that the client wants to change to; "" where none
+	connect  *connect   // the client wants it for one stream only; nil otherwise
+	trailers bool       // the client takes trailers
+	wrote    bool       // the answer's head is sent
+	pace     *pace      // of the body; nil: it has none, or a small one
+	// Where the rule has children: see descent.
+	generation *generation  // that the request is served from
+	depth      int          // how many parents it has come by
+	retry      *model.Retry // of one of them; nil: none says anything
+
+	ended <-chan struct{} // closed when the key that carries the request is revoked; nil where there is none
 }
 
 // exchangeKey is where a request's context holds its exchange: the one value that the proxy adds.
@@ -165,6 +171,11 @@ func (x *exchange) beginRaw(raw *wire.Exchange, path string) {
 	}
 	x.hop = raw.Client.Addr().Unmap()
 	x.hopText = addrText(raw.RemoteAddr, x.hop)
+}
+
+// begun notes which rule the request is served by.
+func (x *exchange) begun(a *action) {
+	x.Route, x.Unlogged, x.Unmeasured = a.route, a.quiet.Log, a.quiet.Metrics
 }
 
 // Header is part of http.ResponseWriter.

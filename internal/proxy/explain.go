@@ -45,6 +45,13 @@ func (p *Proxy) Explain(request *route.Request) Explanation {
 	if !ok {
 		return e
 	}
+	for depth := 0; rule.Parent && !rule.Broken && depth < route.MaxDepth; depth++ {
+		child, ok := g.table.MatchUnder(rule, q)
+		if !ok { // as the request is; its middlewares may make another of it
+			break
+		}
+		rule = child
+	}
 	e.Rule = rule
 	e.spread(g.actions[rule.Slot].backends, 100, Destination{})
 	return e

@@ -34,8 +34,10 @@ const defaultAttempts = 3
 var errTotalTimeout = errors.New("the request took longer than its route allows")
 
 func (f *forwarder) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	d := &exchangeOf(r).sending
-	*d = delivery{x: exchangeOf(r), forwarder: f, w: w, r: r, ctx: r.Context(), set: d.set[:0]} // it may be the second
+	x := exchangeOf(r)
+	f = f.inherit(x)
+	d := &x.sending
+	*d = delivery{x: x, forwarder: f, w: w, r: r, ctx: r.Context(), set: d.set[:0]} // it may be the second
 	if f.timeouts.Total > 0 {
 		ctx, cancel := context.WithTimeoutCause(d.ctx, f.timeouts.Total, errTotalTimeout)
 		defer cancel()

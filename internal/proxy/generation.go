@@ -54,6 +54,7 @@ func newGeneration(
 // action is what is done with a rule's requests: its middlewares, and the forwarder behind them.
 type action struct {
 	route    string // for the log and the metrics
+	quiet    model.Quiet
 	handler  http.Handler
 	relay    *forwarder    // what serves its requests at the raw depth; nil: none of them
 	stream   *streamAction // of streams
@@ -145,7 +146,7 @@ func at(rules []*route.Rule, slot int) *route.Rule {
 
 // action makes what serves a rule.
 func (b *builder) action(rule *route.Rule) *action {
-	a := &action{route: rule.Route.Ref().String(), problems: b.check(rule)}
+	a := &action{route: rule.Route.Ref().String(), quiet: rule.Route.Quiet, problems: b.check(rule)}
 	if rule.Route.Lane != model.LaneHTTP {
 		b.streamAction(rule, a)
 		return a
@@ -155,6 +156,10 @@ func (b *builder) action(rule *route.Rule) *action {
 	a.handler, a.backends = f, f.backends
 	if rule.Broken {
 		a.handler = refuseAll(reasonBadMiddleware)
+		return a
+	}
+	if rule.Parent {
+		a.handler = c.guard(&descent{rule, f}, rule.Middlewares, f)
 		return a
 	}
 	a.handler = c.guard(f, rule.Middlewares, f)

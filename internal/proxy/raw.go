@@ -43,7 +43,8 @@ func (f *clientHandler) ServeRaw(raw *wire.Exchange) bool {
 	x := f.exchanges.take(e, f.log)
 	x.beginRaw(raw, path)
 	defer f.finish(x)
-	x.client, x.Route = q.ClientIP, a.route
+	x.client = q.ClientIP
+	x.begun(a)
 	a.relay.relay(x)
 	return true
 }

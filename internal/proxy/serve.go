@@ -64,7 +64,8 @@ func (f *clientHandler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 // serve lets a rule's action answer.
 func (g *generation) serve(x *exchange, r *http.Request, rule *route.Rule) {
 	a := g.actions[rule.Slot]
-	x.Route = a.route
+	x.generation = g
+	x.begun(a)
 	a.handler.ServeHTTP(x, r)
 }
 

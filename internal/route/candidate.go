@@ -120,6 +120,9 @@ func claimOf(seed maphash.Seed, r *model.Route) uint32 {
 	if r.Lane != model.LaneHTTP {
 		h.text(string(r.Lane))
 	}
+	for _, parent := range r.Parents {
+		h.text(parent.String())
+	}
 	h.match(&r.Match)
 	return uint32(h.sum >> 32)
 }

@@ -16,6 +16,11 @@ import (
 //  3. by Since, the earlier first; zero, "always ours", before all;
 //  4. by name (namespace, then name), then by source.
 //
+// A route that has parents is not among them: it is served under each of its parents, where the same order decides
+// among its children ([Table.MatchUnder]). Where a parent is not there (unknown_parent), it gets no request from there;
+// routes may not be each other's parents (cycle). A route with children leads to them, and not to a service besides: it
+// is broken then.
+//
 // Each lane is a world of its own: a connection is led by routes of the lane of TCP only, and they name services and
 // middlewares of that lane. The order is the same in all of them.
 //
@@ -58,7 +63,8 @@ type build struct {
 	fresh    bool // the order of sources changed: nothing of prev is of use but the slots
 
 	came  []arrival
-	stale []int32 // slots of routes, other than those that came, whose references are to be resolved again
+	nests map[model.Name]bool // those of the table that are the build's own
+	stale []int32             // slots of routes, other than those that came, whose references are to be resolved again
 
 	uses, claims changes
 	contested    []uint32 // claims of which conflicts may have come or gone
@@ -82,7 +88,7 @@ func newBuild(prev *Table, s *model.Snapshot) *build {
 	t.generation++
 	b := &build{prev: prev, table: &t, fresh: !slices.Equal(prev.snapshot.Order, s.Order)}
 	if b.fresh {
-		t.lanes, t.uses, t.claims = lanes{}, nil, nil
+		t.lanes, t.nests, t.uses, t.claims = lanes{}, nil, nil, nil
 	}
 	b.edit.born = t.generation
 	b.resolver = newResolver(s, t.seed)
@@ -143,7 +149,7 @@ func (b *build) drop(slot int32) {
 	if b.fresh {
 		return
 	}
-	t.lanes.of(e.route.Lane).remove(&b.edit, t.seed, e.candidate)
+	b.removeFromIndex(e.candidate)
 	b.claims.gone = append(b.claims.gone, posting(e.claim, slot))
 	b.contested = append(b.contested, e.claim)
 	b.noteUses(e, nil)
@@ -172,8 +178,6 @@ func (b *build) markUsers() {
 	}
 	eachChange(b.prev.snapshot.Services, b.table.snapshot.Services, mark)
 	eachChange(b.prev.snapshot.Middlewares, b.table.snapshot.Middlewares, mark)
-	slices.Sort(b.stale)
-	b.stale = slices.Compact(b.stale)
 }
 
 // update brings in the routes that came, resolves references, and finds the conflicts that this makes or ends.
@@ -185,21 +189,29 @@ func (b *build) update() {
 	b.claims.came = slices.Grow(b.claims.came, len(b.came))
 	b.contested = slices.Grow(b.contested, len(b.came))
 	b.uses.came = slices.Grow(b.uses.came, 2*len(b.came)) // most routes name a service and perhaps a middleware
-	for _, a := range b.came {
+	candidates := make([]*candidate, len(b.came))
+	for i, a := range b.came {
 		c := b.candidate(a)
-		t.lanes.of(c.route.Lane).add(&b.edit, t.seed, c)
+		candidates[i] = c
+		b.addToIndex(c)
 		b.claims.came = append(b.claims.came, posting(c.claim, a.slot))
 		b.contested = append(b.contested, c.claim)
-		t.entries[a.slot], t.rules[a.slot] = b.resolver.resolve(c)
-		b.noteUses(nil, t.entries[a.slot])
 	}
 	b.edit.settle()
-	for _, slot := range b.stale {
+	b.markParents()
+	b.resolver.nests = t.nests
+	for i, a := range b.came {
+		t.entries[a.slot], t.rules[a.slot] = b.resolver.resolve(candidates[i])
+		b.noteUses(nil, t.entries[a.slot])
+	}
+	slices.Sort(b.stale)
+	for _, slot := range slices.Compact(b.stale) {
 		b.refresh(slot)
 	}
 	t.uses = t.uses.replace(b.uses)
 	t.claims = t.claims.replace(b.claims)
 	b.findConflicts()
+	b.placeChildren()
 }
 
 // refresh resolves the references of a route again.

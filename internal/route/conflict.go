@@ -53,7 +53,8 @@ type claimant struct {
 
 // sameAs reports whether c and o ask for the same requests, entry points aside.
 func (c claimant) sameAs(o claimant) bool {
-	return c.match == o.match && c.priority == o.priority && c.tls == o.tls && c.route.Lane == o.route.Lane
+	return c.match == o.match && c.priority == o.priority && c.tls == o.tls && c.route.Lane == o.route.Lane &&
+		slices.Equal(c.route.Parents, o.route.Parents)
 }
 
 // judge returns c's problem with the claimants that go before it, if one of them takes requests from c and leads them

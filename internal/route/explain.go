@@ -37,14 +37,34 @@ func (s Step) String() string {
 // Explain says which rule Match returns for the request, and why not the others that the index has for its host or for
 // every host. Steps are in the order that [Compile] documents. There are at most 100: routes that accept the request,
 // the chosen one first, are kept before those that do not.
+//
+// Where the rule has children, those steps follow that say which of them would serve the request if the rule's
+// middlewares left it as it is; and so on.
 func (t *Table) Explain(q *Request) []Step {
 	chosen, _ := t.Match(q)
+	steps := t.explain(q, t.candidates(q, t.lanes.of(q.Lane)), chosen, t.whyNot)
+	for depth := 0; chosen != nil && chosen.Parent && !chosen.Broken && depth < MaxDepth; depth++ {
+		parent, n := chosen.Route, t.nests[chosen.Route.Name]
+		chosen, _ = t.MatchUnder(chosen, q)
+		children := slices.DeleteFunc(t.candidates(q, &n.index), func(c *candidate) bool { return !c.isChildOf(parent) })
+		steps = append(steps, t.explain(q, children, chosen, t.whyNotByRule)...)
+	}
+	return steps
+}
+
+// MaxDepth bounds how many routes a request may be led through, each the child of the one before.
+const MaxDepth = 10
+
+// explain says what became of candidates, which are in order.
+func (t *Table) explain(
+	q *Request, all []*candidate, chosen *Rule, whyNot func(*candidate, *Request, *compiler) string,
+) []Step {
 	var compiler compiler
 	var steps []Step
 	accepting := 0
-	for _, c := range t.candidates(q) {
+	for _, c := range all {
 		step := Step{Route: c.route, Rule: t.rules[c.slot]}
-		step.Why = t.whyNot(c, q, &compiler)
+		step.Why = whyNot(c, q, &compiler)
 		if step.Why == "" {
 			accepting++
 			switch step.Chosen = step.Rule == chosen; {
@@ -76,10 +96,10 @@ func capped(steps []Step, accepting int) []Step {
 	})
 }
 
-// candidates returns what the index of the request's lane has for its host and for every host, in order.
-func (t *Table) candidates(q *Request) []*candidate {
+// candidates returns what an index has for a request's host and for every host, in order.
+func (t *Table) candidates(q *Request, x *index) []*candidate {
 	var all []*candidate
-	for _, tree := range t.lanes.of(q.Lane).trees(t.seed, q.Host) {
+	for _, tree := range x.trees(t.seed, q.Host) {
 		tree.walk(func(c *candidate) { all = append(all, c) })
 	}
 	slices.SortFunc(all, order)
@@ -98,6 +118,11 @@ func (t *Table) whyNot(c *candidate, q *Request, compiler *compiler) string {
 	case !c.admits(q):
 		return "the connection begins with TLS, and the route has no tls"
 	}
+	return t.whyNotByRule(c, q, compiler)
+}
+
+// whyNotByRule is whyNot where only what the rule says is in question.
+func (t *Table) whyNotByRule(c *candidate, q *Request, compiler *compiler) string {
 	if c.err == nil {
 		whole, _ := compiler.compile(&c.route.Match) // its parts were compiled before: it cannot fail
 		if part := whole.failed(q); part != nil {
@@ -117,7 +142,7 @@ func (e *entry) whyBroken() string {
 		reasons = append(reasons, "a part of its definition cannot be understood") // the snapshot's problems say which
 	}
 	for _, p := range e.problems {
-		if p.Field == middlewaresField {
+		if strings.HasSuffix(p.Message, unavailable) {
 			reasons = append(reasons, strings.TrimSuffix(p.Message, unavailable))
 		}
 	}

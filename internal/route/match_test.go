@@ -24,6 +24,16 @@ func FuzzMatch(f *testing.F) {
 	})
 }
 
+func compareRule(t *testing.T, q *route.Request, rule *route.Rule, ok bool, want *model.Route, broken bool) {
+	t.Helper()
+	switch {
+	case ok != (want != nil) || ok && rule.Route != want:
+		t.Fatalf("%+v:\n got %s\nwant %s", *q, shown(rule), shownRoute(want))
+	case ok && (rule.Broken != broken || broken && rule.Middlewares != nil):
+		t.Errorf("%s: broken %v, want %v; %v", shown(rule), rule.Broken, broken, rule.Middlewares)
+	}
+}
+
 // compare compares a table with the twin.
 func compare(t *testing.T, s *model.Snapshot, table *route.Table, q *route.Request) {
 	t.Helper()
@@ -34,14 +44,21 @@ func compare(t *testing.T, s *model.Snapshot, table *route.Table, q *route.Reque
 		}
 		rule, ok := match(q)
 		want, broken := twin(s, q, exported)
-		switch {
-		case ok != (want != nil) || ok && rule.Route != want:
-			t.Errorf("exported %v, %+v:\n got %s\nwant %s", exported, *q, shown(rule), shownRoute(want))
-		case ok && (rule.Broken != broken || broken && rule.Middlewares != nil):
-			t.Errorf("%s: broken %v, want %v; %v", shown(rule), rule.Broken, broken, rule.Middlewares)
+		compareRule(t, q, rule, ok, want, broken)
+		for depth := 0; ok && rule.Parent && depth < route.MaxDepth; depth++ {
+			want, broken = twinUnder(want, s, q, false)
+			rule, ok = table.MatchUnder(rule, q)
+			compareRule(t, q, rule, ok, want, broken)
 		}
 	}
 	rule, _ := table.Match(q)
+	for depth := 0; rule != nil && rule.Parent && !rule.Broken && depth < route.MaxDepth; depth++ {
+		child, ok := table.MatchUnder(rule, q)
+		if !ok {
+			break
+		}
+		rule = child
+	}
 	var chosen *route.Rule
 	for _, step := range table.Explain(q) {
 		if step.Chosen != (step.Why == "" || step.Chosen && step.Rule.Broken) {

@@ -141,6 +141,9 @@ func (d *dice) route(name model.Name, source model.Source, lane model.Lane) *mod
 	if d.roll(3) == 2 {
 		r.Since = time.Unix(int64(d.roll(3)), 0)
 	}
+	if lane == model.LaneHTTP && d.roll(4) == 3 {
+		r.Parents = []model.Ref{d.ref(lane), d.ref(lane)}
+	}
 	for range d.roll(3) {
 		r.Middlewares = append(r.Middlewares, d.ref(lane))
 	}

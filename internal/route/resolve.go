@@ -20,6 +20,7 @@ type resolver struct {
 	snapshot *model.Snapshot
 	seed     maphash.Seed
 	order    map[model.Source]int32
+	nests    map[model.Name]*nest // of the table that is built
 	// Where the first object of a name is, by the name's hash. Nil: to be searched for.
 	serviceAt, middlewareAt map[uint32]int32
 	piles                   *piles
@@ -131,7 +132,13 @@ func (r *resolver) resolve(c *candidate) (*entry, *Rule) {
 	if c.err != nil {
 		w.report("rule", model.InvalidRule, "the rule cannot be compiled: %v; correct it; the route is not served", c.err)
 	}
-	if len(c.route.Backends) == 0 && !c.route.Broken { // whoever found it broken knows why
+	parent := hasChildren(r.nests, c.route)
+	if parent && len(c.route.Backends) > 0 {
+		w.broken = true
+		w.report("services", model.InvalidField,
+			"other routes name this one as their parent, so it leads to these; take its service away"+unavailable)
+	}
+	if len(c.route.Backends) == 0 && !c.route.Broken && !parent { // whoever found it broken knows why
 		w.report("services", model.UnknownService, "the route names no service; name one")
 	}
 	slices.Sort(w.uses)
@@ -140,7 +147,11 @@ func (r *resolver) resolve(c *candidate) (*entry, *Rule) {
 	e.candidate = c
 	e.uses = r.piles.uses.keep(slices.Compact(w.uses), 2*r.piles.size)
 	e.problems = slices.Compact(w.problems)
-	return e, w.rule(c)
+	rule := w.rule(c)
+	if rule != nil {
+		rule.Parent = parent
+	}
+	return e, rule
 }
 
 func (w *resolution) rule(c *candidate) *Rule {

@@ -22,6 +22,8 @@ type Rule struct {
 	Middlewares []*model.Middleware
 	// Asides are the services that some of the middlewares send requests to, besides.
 	Asides []Aside
+	// Parent says that the rule leads to its children: see [Table.MatchUnder].
+	Parent bool
 	// Broken says that a part of the route's definition or one of its middlewares is not there: its requests are answered
 	// 503, lest they go unprotected.
 	Broken bool
@@ -76,7 +78,7 @@ func (r *Rule) equal(o *Rule) bool {
 	if r == nil || o == nil {
 		return r == o
 	}
-	return r.Route == o.Route && r.Slot == o.Slot && r.Broken == o.Broken &&
+	return r.Route == o.Route && r.Slot == o.Slot && r.Broken == o.Broken && r.Parent == o.Parent &&
 		slices.EqualFunc(r.Backends, o.Backends, Backend.equal) && slices.Equal(r.Middlewares, o.Middlewares) &&
 		slices.EqualFunc(r.Asides, o.Asides, func(a, b Aside) bool {
 			return a.Middleware == b.Middleware && slices.EqualFunc(a.Backends, b.Backends, Backend.equal)
@@ -89,7 +91,8 @@ func (r *Rule) leadsWith(o *Rule) bool {
 	if r == nil || o == nil {
 		return r == o
 	}
-	return r.Broken == o.Broken && slices.EqualFunc(r.Backends, o.Backends, func(a, b Backend) bool {
+	same := func(a, b Backend) bool {
 		return a.Weight == b.Weight && (a.Service == b.Service || a.Service.Ref() == b.Service.Ref())
-	})
+	}
+	return r.Broken == o.Broken && r.Parent == o.Parent && slices.EqualFunc(r.Backends, o.Backends, same)
 }

@@ -14,8 +14,10 @@ type Table struct {
 	generation uint64 // grows from a table to those made from it; see node.born
 	seed       maphash.Seed
 	lanes      lanes
-	rules      []*Rule  // by slot; nil: free, or the route's rule cannot be compiled
-	entries    []*entry // by slot; nil: free
+	nests      map[model.Name]*nest          // of the routes that have parents, by the parent's name
+	misplaced  map[model.Ref][]model.Problem // what is wrong with the places of such routes
+	rules      []*Rule                       // by slot; nil: free, or the route's rule cannot be compiled
+	entries    []*entry                      // by slot; nil: free
 	// entryPoints are the lists that routes name, each once: routes share them, so that they are near when they are read.
 	entryPoints [][]string
 	slots       []int32  // of the snapshot's routes, in their order
@@ -48,6 +50,17 @@ func (t *Table) MatchExported(q *Request) (*Rule, bool) {
 	return rule, rule != nil
 }
 
+// MatchUnder is Match among the children of a rule. They have the entry points of their parent.
+func (t *Table) MatchUnder(parent *Rule, q *Request) (*Rule, bool) {
+	n := t.nests[parent.Route.Name]
+	if n == nil {
+		return nil, false
+	}
+	s := search{q: q, rules: t.rules, parent: parent.Route}
+	rule := s.look(&n.index, t)
+	return rule, rule != nil
+}
+
 // Names reports whether there are routes of a lane that name the host, or a wildcard that stands for it.
 func (t *Table) Names(lane model.Lane, host string) bool {
 	trees := t.lanes.of(lane).trees(t.seed, host)
@@ -66,10 +79,11 @@ func (t *Table) Problems() []model.Problem {
 		e := t.entries[slot]
 		start := len(out)
 		out = append(out, e.problems...)
+		out = append(out, t.misplaced[e.route.Ref()]...)
 		if e.conflict != nil {
 			out = append(out, *e.conflict)
-			slices.SortFunc(out[start:], model.Problem.Compare)
 		}
+		slices.SortFunc(out[start:], model.Problem.Compare)
 	}
 	return out
 }
@@ -79,11 +93,14 @@ type search struct {
 	q        *Request
 	rules    []*Rule
 	exported bool
-	best     *candidate // the first by the order, of those that accept q and were seen so far
+	parent   *model.Route // whose children are searched; nil: those that have none are
+	best     *candidate   // the first by the order, of those that accept q and were seen so far
 }
 
-func (s *search) run(t *Table) *Rule {
-	for _, tree := range t.lanes.of(s.q.Lane).trees(t.seed, s.q.Host) {
+func (s *search) run(t *Table) *Rule { return s.look(t.lanes.of(s.q.Lane), t) }
+
+func (s *search) look(x *index, t *Table) *Rule {
+	for _, tree := range x.trees(t.seed, s.q.Host) {
 		if tree != nil {
 			s.visit(tree, s.q.Path)
 		}
@@ -124,6 +141,9 @@ func (s *search) try(list []*candidate) {
 
 // open reports whether c is among the routes that the search is about.
 func (s *search) open(c *candidate) bool {
+	if s.parent != nil {
+		return c.isChildOf(s.parent)
+	}
 	if s.exported {
 		return c.route.Export.Offered && c.admitsTLS(s.q)
 	}

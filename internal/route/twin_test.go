@@ -15,6 +15,11 @@ import (
 // twin chooses the route that serves q in the simplest way: sort them all by the written order, take the first that
 // accepts q; and says whether it is broken. It shares nothing with what it is compared with.
 func twin(s *model.Snapshot, q *route.Request, exported bool) (r *model.Route, broken bool) {
+	return twinUnder(nil, s, q, exported)
+}
+
+// twinUnder is twin among the children of a route.
+func twinUnder(parent *model.Route, s *model.Snapshot, q *route.Request, exported bool) (r *model.Route, broken bool) {
 	routes := slices.SortedFunc(slices.Values(s.Routes), func(a, b *model.Route) int {
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(twinRank(s, a.Source), twinRank(s, b.Source)),
 			a.Since.Compare(b.Since), cmp.Compare(a.Name.Namespace, b.Name.Namespace),
@@ -29,13 +34,26 @@ func twin(s *model.Snapshot, q *route.Request, exported bool) (r *model.Route, b
 		if exported {
 			here = r.Export.Offered
 		}
+		if parent != nil {
+			here, secure = twinIsChild(r, parent), true
+		} else if len(r.Parents) > 0 {
+			continue
+		}
 		if r.Lane == q.Lane && here && secure && twinValid(r.Match) && twinAccepts(r.Match, q) {
+			both := len(r.Backends) > 0 && slices.ContainsFunc(s.Routes, func(o *model.Route) bool { return twinIsChild(o, r) })
 			guarded := twinHas(s, r.Middlewares, r.Source, 0) &&
 				twinGuarded(s, r.Backends, r.Source, make(map[*model.Service]bool))
-			return r, r.Broken || !guarded
+			return r, r.Broken || both || !guarded
 		}
 	}
 	return nil, false
+}
+
+func twinIsChild(r, parent *model.Route) bool {
+	return r.Lane == parent.Lane && slices.ContainsFunc(r.Parents, func(ref model.Ref) bool {
+		source := cmp.Or(ref.Source, r.Source)
+		return ref.Name == parent.Name && (source == parent.Source || string(source) == parent.Source.Kind())
+	})
 }
 
 func twinRank(s *model.Snapshot, source model.Source) int {

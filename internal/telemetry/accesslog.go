@@ -69,6 +69,9 @@ func (l *AccessLog) Dropped() uint64 { return l.dropped.Load() }
 
 // Served hands a line over to Run, or drops it when too much waits already. It never blocks, and does not keep x.
 func (l *AccessLog) Served(x *Exchange) {
+	if x.Unlogged {
+		return
+	}
 	buf := l.lines.Get().(*[]byte)
 	line := l.format((*buf)[:0], x)
 	waiting := l.add(line)

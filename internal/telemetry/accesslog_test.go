@@ -297,3 +297,26 @@ func BenchmarkAccessLog(b *testing.B) {
 		})
 	}
 }
+
+// What is not to be told is not.
+func TestQuietExchanges(t *testing.T) {
+	var out bytes.Buffer
+	l, m := newLog(t, &out, JSON), NewMetrics()
+	x := *exchanges()[0]
+	x.Unlogged, x.Unmeasured = true, true
+	l.Served(&x)
+	m.Served(&x)
+	l.write()
+	families, err := m.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		if f.GetName() == "fairlead_requests_total" {
+			t.Errorf("counted: %v", f)
+		}
+	}
+	if out.Len() > 0 {
+		t.Errorf("logged: %s", out.String())
+	}
+}

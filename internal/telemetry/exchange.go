@@ -31,5 +31,8 @@ type Exchange struct {
 	// Reason says why, where Fairlead itself made the answer: one word of a fixed list, such as "no_route", "timeout",
 	// "refused_by_apiKey". "": it is a service's answer.
 	Reason string
-	Mode   string // how the endpoint was chosen, where that was not the usual way, such as "panic"
+	// Unlogged and Unmeasured say that the route wants no line in the access log, and not to be counted.
+	Unlogged, Unmeasured bool
+
+	Mode string // how the endpoint was chosen, where that was not the usual way, such as "panic"
 }

@@ -22,6 +22,9 @@ func (m *Metrics) Served(x *Exchange) {
 		m.servedStream(x)
 		return
 	}
+	if x.Unmeasured {
+		return
+	}
 	s := m.seriesOf(x)
 	s.requests.Inc()
 	s.duration.Observe(x.Duration.Seconds())
