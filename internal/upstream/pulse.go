@@ -9,61 +9,45 @@ import (
 )
 
 const (
-	beatInterval = 50 * time.Millisecond
+	beatInterval = 100 * time.Millisecond
 	// tooLate is by how much this process may be late within a second until timeouts say nothing about hosts any more.
 	tooLate = 150 * time.Millisecond
 )
 
-// pulse measures how late this process is. While something is waited for, it wants to be woken every 50 ms: what it is
-// woken late, the process did not run, for want of a processor. A timeout then says nothing about who was asked. All
-// probes time out together, and without this rule an edge that is starved for a second would lose every cluster.
+// pulse measures how late this process is. While there are checks, it wants to be woken every 100 ms: what it is woken
+// late, the process did not run, for want of a processor. A timeout then says nothing about who was asked. All probes
+// time out together, and without this rule an edge that is starved for a second would lose every cluster.
 type pulse struct {
-	mu      sync.Mutex
-	waiting int         // for how many answers
-	timer   *time.Timer // nil before the first
-	due     int64       // the next beat; 0: none
-	last    [64]beat    // more than there are in a second
-	next    int         // in last
-	told    int64
+	mu   sync.Mutex
+	due  int64    // the next beat; 0: none
+	last [32]beat // more than there are in a second
+	next int      // in last
+	told int64    // when it was logged last
 }
 
 // beat is one that has been: when, and how late.
 type beat struct{ at, late int64 }
 
-// begin says that an answer is waited for; end, that it is not any more. now is the clock.
-func (p *pulse) begin(now func() int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.waiting++; p.waiting > 1 {
-		return
+// beat notes that the process was woken, and returns when it is to be woken next.
+func (h *Hosts) beat() time.Duration {
+	h.mu.Lock()
+	interval := beatInterval
+	if h.checks == 0 {
+		interval = time.Second
 	}
-	p.due = now() + int64(beatInterval)
-	if p.timer == nil {
-		p.timer = time.AfterFunc(beatInterval, func() { p.beat(now()) })
-		return
+	h.mu.Unlock()
+	now, p := h.now(), &h.pulse
+	if p.mu.Lock(); p.due > 0 {
+		p.note(now, now-p.due)
 	}
-	p.timer.Reset(beatInterval)
+	p.due = now + int64(interval)
+	p.mu.Unlock()
+	return interval
 }
 
-func (p *pulse) end() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.waiting--; p.waiting == 0 {
-		p.timer.Stop()
-		p.due = 0
-	}
-}
-
-func (p *pulse) beat(now int64) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.due == 0 {
-		return
-	}
-	p.last[p.next%len(p.last)] = beat{now, max(0, now-p.due)}
+func (p *pulse) note(now, late int64) {
+	p.last[p.next%len(p.last)] = beat{now, max(0, late)}
 	p.next++
-	p.due = now + int64(beatInterval)
-	p.timer.Reset(beatInterval)
 }
 
 // isLate reports whether timeouts say nothing now.

@@ -80,12 +80,16 @@ func (h *Hosts) hasten(c *check) {
 func (h *Hosts) Run(ctx context.Context) error {
 	var probes sync.WaitGroup
 	defer probes.Wait()
-	timer := time.NewTimer(0)
+	timer, pulse := time.NewTimer(0), time.NewTimer(h.beat())
 	defer timer.Stop()
+	defer pulse.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-pulse.C:
+			pulse.Reset(h.beat())
+			continue
 		case <-timer.C:
 		case <-h.wake:
 		}
@@ -144,9 +148,7 @@ func (h *Hosts) wait(c *check, now int64) int64 {
 func (h *Hosts) probe(ctx context.Context, c *check, started int64) {
 	limited, cancel := context.WithTimeout(ctx, c.spec.Timeout)
 	defer cancel()
-	h.pulse.begin(h.now)
 	err := h.prober.Probe(limited, c.host.id, c.spec)
-	h.pulse.end()
 	now := h.now()
 	if h.isOurs(err, now) {
 		err = nil // and nothing is reported
