@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -114,25 +115,10 @@ func (v demoView) row(i int, c *demoCluster) []string {
 	for _, a := range c.apps {
 		runs += a.Name + " "
 	}
+	path := upstream.DataPath(slices.Values(v.world.edge.instance.hosts.States()), c.Name)
 	served := v.seen.By[c.Name]
 	return []string{
-		strconv.Itoa(i + 1), c.Name, is, link, v.dataPath(c.Name), runs, strconv.Itoa(served),
+		strconv.Itoa(i + 1), c.Name, is, link, path, runs, strconv.Itoa(served),
 		strconv.Itoa(served - v.before.By[c.Name]),
 	}
-}
-
-// dataPath is what the edge knows of the way into a cluster.
-func (v demoView) dataPath(cluster string) string {
-	for _, h := range v.world.edge.instance.hosts.States() {
-		if h.Cluster != cluster || !h.Gateway {
-			continue
-		}
-		switch h.Health {
-		case upstream.Healthy:
-			return "up"
-		case upstream.Unhealthy:
-			return "lost"
-		}
-	}
-	return "unknown"
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -222,7 +223,7 @@ func TestLiveState(t *testing.T) {
 		want   string
 	}{{upstream.Unknown, "unknown"}, {upstream.Unhealthy, "lost"}, {upstream.Healthy, "up"}} {
 		gateway(string(step.health)+":1", step.health)
-		if got := v.dataPath("paris"); got != step.want {
+		if got := upstream.DataPath(maps.Values(v.hosts), "paris"); got != step.want {
 			t.Errorf("data path with a gateway that is %s: %s", step.health, got)
 		}
 	}

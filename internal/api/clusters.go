@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"slices"
 
@@ -15,7 +16,7 @@ func (s *server) clusters(w http.ResponseWriter, r *http.Request) error {
 	clusters := []Cluster{s.own(v)}
 	for name, f := range s.Followers {
 		c := followed(f.State())
-		c.Name, c.DataPath = name, v.dataPath(name)
+		c.Name, c.DataPath = name, upstream.DataPath(maps.Values(v.hosts), name)
 		clusters = append(clusters, c)
 	}
 	slices.SortFunc(clusters[1:], func(a, b Cluster) int { return cmp.Compare(a.Name, b.Name) })
@@ -36,21 +37,6 @@ func followed(s link.State) Cluster {
 		c.Link = "never"
 	}
 	return c
-}
-
-// dataPath says whether requests get into a cluster: through any of its gateways.
-func (v *view) dataPath(cluster string) string {
-	path := "unknown"
-	for id, h := range v.hosts {
-		switch {
-		case !id.Gateway || id.Cluster != cluster:
-		case h.Health == upstream.Healthy:
-			return "up"
-		case h.Health == upstream.Unhealthy:
-			path = "lost"
-		}
-	}
-	return path
 }
 
 // own shows this instance's own cluster: what runs in it, and who follows it.

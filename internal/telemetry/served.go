@@ -1,6 +1,10 @@
 package telemetry
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"sync"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // exchangeLabels are what exchanges are told apart by.
 type exchangeLabels struct {
@@ -47,14 +51,33 @@ func (m *Metrics) seriesOf(x *Exchange) *exchangeSeries {
 	if s, ok := m.series.Load(key); ok {
 		return s.(*exchangeSeries)
 	}
+	return makeSeries(m, &m.series, key, key.others(), (*Metrics).openExchange)
+}
+
+// makeSeries makes the counters for labels that are new; beyond maxSeries, those of all others together.
+func makeSeries[Labels, Series any](
+	m *Metrics, in *sync.Map, key, others Labels, open func(*Metrics, Labels) *Series,
+) *Series {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.known >= maxSeries {
-		key.route, key.service, key.cluster = other, other, other
+		key = others
 	}
-	if s, ok := m.series.Load(key); ok { // made meanwhile, or one of the others
-		return s.(*exchangeSeries)
+	if s, ok := in.Load(key); ok { // made meanwhile, or one of the others
+		return s.(*Series)
 	}
+	s := open(m, key)
+	in.Store(key, s)
+	m.known++
+	return s
+}
+
+func (l exchangeLabels) others() exchangeLabels {
+	l.route, l.service, l.cluster = other, other, other
+	return l
+}
+
+func (m *Metrics) openExchange(key exchangeLabels) *exchangeSeries {
 	s := &exchangeSeries{
 		requests:     m.requests.WithLabelValues(key.entryPoint, key.route, key.service, key.cluster, key.class.String()),
 		duration:     m.duration.WithLabelValues(key.service, key.cluster),
@@ -65,8 +88,6 @@ func (m *Metrics) seriesOf(x *Exchange) *exchangeSeries {
 	if key.reason != "" {
 		s.ownAnswers = m.ownAnswers.WithLabelValues(key.entryPoint, key.service, key.reason)
 	}
-	m.series.Store(key, s)
-	m.known++
 	return s
 }
 

@@ -30,20 +30,18 @@ func (m *Metrics) streamSeriesOf(x *Exchange) *streamSeries {
 	if s, ok := m.streamSeries.Load(key); ok {
 		return s.(*streamSeries)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.known >= maxSeries {
-		key.route, key.service, key.cluster = other, other, other
-	}
-	if s, ok := m.streamSeries.Load(key); ok { // made meanwhile, or one of the others
-		return s.(*streamSeries)
-	}
-	s := &streamSeries{
+	return makeSeries(m, &m.streamSeries, key, key.others(), (*Metrics).openStream)
+}
+
+func (l streamLabels) others() streamLabels {
+	l.route, l.service, l.cluster = other, other, other
+	return l
+}
+
+func (m *Metrics) openStream(key streamLabels) *streamSeries {
+	return &streamSeries{
 		streams:  m.streams.WithLabelValues(key.lane, key.entryPoint, key.route, key.service, key.cluster, key.reason),
 		received: m.streamReceived.WithLabelValues(key.lane, key.service, key.cluster),
 		sent:     m.streamSent.WithLabelValues(key.lane, key.service, key.cluster),
 	}
-	m.streamSeries.Store(key, s)
-	m.known++
-	return s
 }

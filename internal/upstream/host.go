@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"sync"
 	"sync/atomic"
@@ -183,6 +184,21 @@ type HostState struct {
 	Failures    uint64        `json:"failures"` // no answer, or one of status 500 and above
 	LastError   string        `json:"lastError,omitempty"`
 	LastErrorAt time.Time     `json:"lastErrorAt,omitzero"`
+}
+
+// DataPath says whether requests get into a cluster, through any of its gateways: "up", "lost", or "unknown".
+func DataPath(hosts iter.Seq[HostState], cluster string) string {
+	path := "unknown"
+	for h := range hosts {
+		switch {
+		case !h.ID.Gateway || h.ID.Cluster != cluster:
+		case h.Health == Healthy:
+			return "up"
+		case h.Health == Unhealthy:
+			path = "lost"
+		}
+	}
+	return path
 }
 
 // State returns the host's state at this moment.
