@@ -52,6 +52,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 	"retry":                  func() middlewareSpec { return new(retry) },
 	"stripPrefix":            func() middlewareSpec { return new(stripPrefix) },
 	"stripPrefixRegex":       func() middlewareSpec { return new(stripPrefixRegex) },
+	"waf":                    func() middlewareSpec { return new(waf) },
 }
 
 // otherMiddlewares are the kinds that Traefik v3 documents and that are not served yet.

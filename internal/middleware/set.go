@@ -58,6 +58,7 @@ var kinds = []kind{
 	of("stripPrefix", func(m *model.Middleware) *model.StripPrefix { return m.StripPrefix }, newStripPrefix),
 	of("stripPrefixRegex", func(m *model.Middleware) *model.StripPrefixRegex { return m.StripPrefixRegex },
 		newStripPrefixRegex),
+	of("waf", func(m *model.Middleware) *model.WAF { return m.WAF }, newWAF),
 }
 
 // kind is one line of the table. build reports false when m is of another kind.
@@ -130,7 +131,7 @@ type Set struct {
 // kept is what outlives the handler of one middleware. Its place has no route where all routes share it.
 type kept struct {
 	like   string    // what the state is for; when that changes, nothing can be kept
-	state  any       // *clients, *inFlight, *breaker, *askingClient, *remoteKeys, *sharedClients, *cache.Store and others
+	state  any       // such as *clients, *breaker, *nonces, *cache.Store
 	unused time.Time // since when no generation has it; zero: one has
 }
 

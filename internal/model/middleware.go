@@ -40,6 +40,7 @@ type Middleware struct {
 	Retry                  *Retry                  `json:"retry,omitempty"`
 	StripPrefix            *StripPrefix            `json:"stripPrefix,omitempty"`
 	StripPrefixRegex       *StripPrefixRegex       `json:"stripPrefixRegex,omitempty"`
+	WAF                    *WAF                    `json:"waf,omitempty"`
 
 	// Of the lane of TCP.
 	InFlightConn *InFlightConn `json:"inFlightConn,omitempty"`
