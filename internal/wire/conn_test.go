@@ -122,6 +122,28 @@ func TestContextEndsWhenTheClientGoes(t *testing.T) {
 	}
 }
 
+// The watcher may look at a context, and end it as its client has gone, a moment after the request was answered. The next
+// request of somebody else must not be ended with it.
+func TestWatchedContextsAreNotUsedAgain(t *testing.T) {
+	s := new(Server)
+	e := s.takeExchange()
+	watched := e.context
+	watched.conn = &conn{server: s}
+	watched.onEnd(func() {})
+	watched.forget()
+	watched.end()
+	s.giveExchange(e)
+	if next := s.takeExchange(); next.context == watched {
+		t.Error("it is used again")
+	}
+
+	unseen := newExchange().context
+	unseen.end()
+	if !unseen.reuse() {
+		t.Error("nobody knows it, and it is not used again")
+	}
+}
+
 // The context of a request that is over is done, and stays so when the connection serves another.
 func TestContextEndsWithTheHandler(t *testing.T) {
 	kept := make(chan context.Context, 1)

@@ -31,6 +31,7 @@ type requestContext struct {
 	cancel context.CancelFunc
 	ended  bool
 	abort  func() // of the exchange with a service that goes on for it; nil: none
+	known  bool   // the watcher has it, and may end it a moment after its request is over
 }
 
 // Deadline says that there is none.
@@ -127,6 +128,7 @@ func (r *requestContext) onEnd(abort func()) bool {
 		abort()
 		return true
 	}
+	r.known = true
 	r.conn.server.watcher.watch(r.conn, r)
 	return true
 }
@@ -143,7 +145,7 @@ func (r *requestContext) forget() bool {
 func (r *requestContext) reuse() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.inner != nil {
+	if r.inner != nil || r.known {
 		return false
 	}
 	r.ended = false
