@@ -122,8 +122,8 @@ func TestContextEndsWhenTheClientGoes(t *testing.T) {
 	}
 }
 
-// The watcher may look at a context, and end it as its client has gone, a moment after the request was answered. Another
-// request must not be ended with it.
+// The watcher may look at a context, and end it as its client has gone, a moment after the request was answered.
+// Another request must not be ended with it.
 func TestWatchedContextsAreNotUsedAgain(t *testing.T) {
 	s := new(Server)
 	e := s.takeExchange()
