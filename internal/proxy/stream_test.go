@@ -383,7 +383,7 @@ func TestStreamIdle(t *testing.T) {
 	var w streamWorld
 	w.add(model.LaneTCP, "app", "*", nil, listenTCP(t, echo("x")))
 	o, observing := observe()
-	b := start(t, w.snapshot(), observing, func(o *Options) { o.EntryPoints[0].StreamIdle = 20 * time.Millisecond })
+	b := start(t, w.snapshot(), observing, func(o *Options) { o.EntryPoints[0].StreamIdle = 500 * time.Millisecond })
 	if got, err := io.ReadAll(b.dial(t)); string(got) != "x" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}

@@ -280,7 +280,7 @@ func TestPumpIdleInTheKernel(t *testing.T) {
 	client, near := pair(t)
 	far, service := pair(t)
 	done := make(chan stream.Passed, 1)
-	go func() { done <- stream.Pump(near, far, stream.Limits{Idle: 100 * time.Millisecond}) }()
+	go func() { done <- stream.Pump(near, far, stream.Limits{Idle: 500 * time.Millisecond}) }()
 	last := time.Now()
 	for range 10 {
 		last = time.Now()
@@ -292,7 +292,7 @@ func TestPumpIdleInTheKernel(t *testing.T) {
 		}
 	}
 	receive(t, client)
-	if got := <-done; got != (stream.Passed{FromClient: 10, Idle: true}) || time.Since(last) < 90*time.Millisecond {
+	if got := <-done; got != (stream.Passed{FromClient: 10, Idle: true}) || time.Since(last) < 490*time.Millisecond {
 		t.Errorf("%+v after %v", got, time.Since(last))
 	}
 }
