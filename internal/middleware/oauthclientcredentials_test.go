@@ -82,12 +82,12 @@ func TestOAuthClientCredentialsWithoutToken(t *testing.T) {
 // A token is fetched again before its end, by one for all, and when the service refuses it.
 func TestServiceTokenIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		down, fetches := false, 0
+		var down atomic.Bool
+		var fetches atomic.Int32
 		token := &serviceToken{fetched: fetched[string]{floor: tokenFloor, fetch: func() (string, lifetime, error) {
-			fetches++
-			n := fetches
+			n := fetches.Add(1)
 			time.Sleep(100 * time.Millisecond)
-			if down {
+			if down.Load() {
 				return "", lifetime{}, errUnreachable
 			}
 			return fmt.Sprint("t", n), tokenLife(100 * time.Second), nil
@@ -123,7 +123,7 @@ func TestServiceTokenIsRenewed(t *testing.T) {
 			{wait: time.Second, spoil: "t6", want: "t7"},
 		} {
 			time.Sleep(step.wait)
-			down = step.down
+			down.Store(step.down)
 			if step.spoil != "" {
 				w := &refusalWriter{headWriter{ResponseWriter: httptest.NewRecorder()}, token, step.spoil}
 				w.editor = w
