@@ -22,6 +22,9 @@ type mark struct {
 	value  string
 }
 
+// field is what tells the client.
+func (m mark) field() string { return m.cookie.name + "=" + m.value + m.cookie.tail }
+
 // newCookie returns the cookie of a sticky service; nil: it has none.
 func newCookie(s *model.Sticky) *cookie {
 	if s == nil {
@@ -55,7 +58,7 @@ func (b *backend) pinned(d *delivery) *backend {
 		return nil
 	}
 	for i := range b.parts {
-		if p := &b.parts[i]; markText(upstream.MarkOf(p.name)) == value && p.up() {
+		if p := &b.parts[i]; p.marks[len(b.marks)].value == value && p.up() {
 			return p
 		}
 	}
@@ -110,16 +113,13 @@ func cookieIn(line, name string) string {
 // than where this one went.
 func (d *delivery) newCookies(host *upstream.Host, f func(field string)) {
 	b := d.backend
-	tell := func(m mark) {
+	for _, m := range b.marks {
 		if d.cookie(m.cookie.name) != m.value {
-			f(m.cookie.name + "=" + m.value + m.cookie.tail)
+			f(m.field())
 		}
 	}
-	for _, m := range b.marks {
-		tell(m)
-	}
-	if b.cookie != nil {
-		tell(mark{b.cookie, markText(host.Mark())})
+	if b.cookie != nil && b.pin(d) != host.Mark() {
+		f(mark{b.cookie, markText(host.Mark())}.field())
 	}
 }
 

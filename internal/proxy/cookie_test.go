@@ -113,5 +113,20 @@ func TestStickyServices(t *testing.T) {
 		if _, _, now := b.get(t, "/"); now[:2] == first[:2] {
 			t.Fatal("a new session came where the weight is 0")
 		}
+	} // Its service is down: when that has shown, the session moves.
+	services := []*model.Service{shop, v1, v2}
+	for i, v := range services {
+		if strings.HasPrefix(first, v.Name.Name) {
+			down := *v
+			down.Endpoints = []model.Endpoint{{Addr: "127.0.0.1:1", Weight: 1}}
+			services[i] = &down
+		}
+	}
+	b.Apply(site(services...), true)
+	for moved := ""; moved == ""; {
+		var status int
+		if status, h, _ = b.get(t, "/", "Cookie", cookie); status == 200 {
+			moved = cookiesOf(h)
+		}
 	}
 }

@@ -103,11 +103,11 @@ func (d *delivery) relayAnswer(a *wire.Answer, host *upstream.Host) error {
 	x.wrote, x.Status = true, a.Status
 	x.pace.begin()
 	d.set = d.set[:0]
-	if x.entryPoint.Via.Answers {
-		d.set = x.sign(d.set, nil, 1, a.Minor())
-	}
 	if d.backend.isSticky() {
 		d.newCookies(host, func(c string) { d.set = append(d.set, wire.Field{Key: "Set-Cookie", Value: c}) })
+	}
+	if x.entryPoint.Via.Answers {
+		d.set = x.sign(d.set, nil, 1, a.Minor())
 	}
 	sent, err := x.raw.Relay(a, staysHere, d.set)
 	x.BytesOut += sent

@@ -281,6 +281,35 @@ func TestDepths(t *testing.T) {
 	}
 }
 
+// So it is where a request chooses among services, and cookies tell where it went.
+func TestDepthsOfServices(t *testing.T) {
+	sticky := func(name string) *model.Sticky { return &model.Sticky{Name: name, Path: "/", HTTPOnly: true} }
+	uses := func(s *model.Snapshot) {
+		app := s.Services[0]
+		app.Sticky = sticky("host")
+		version := choice("version", model.ByWeight, "app")
+		version.Sticky = sticky("version")
+		shop := choice("shop", model.Failover, "version", "app")
+		shop.FailOn = &model.FailOn{Status: []model.StatusRange{{From: 500, To: 599}}}
+		s.Services = []*model.Service{app, version, shop}
+		s.Routes[0].Backends[0].Service = shop.Ref()
+		s.Sort()
+	}
+	for _, fields := range []string{"", "Cookie: host=1; version=\"x\"\r\n", "Cookie: a=b\r\ncookie: host=zz\r\n"} {
+		for _, answer := range []string{
+			plainAnswer,
+			"HTTP/1.1 200 OK\r\nset-cookie: a=b\r\nDate: x\r\nContent-Length: 0\r\nSet-Cookie: c=d\r\n\r\n",
+			"HTTP/1.1 503 No\r\nDate: x\r\nContent-Length: 2\r\n\r\nno",
+		} {
+			d := newDepths(t, EntryPoint{Via: Via{Name: "f", Answers: true}}, uses)
+			raw, general := d.both(t, "GET / HTTP/1.1\r\nHost: a\r\n"+fields+"\r\n", answer)
+			if raw != general || d.served(t) == 0 || !strings.Contains(raw[1], "\r\nSet-Cookie: host=") {
+				t.Errorf("raw:\n%.900q\n%.900q\ngeneral:\n%.900q\n%.900q", raw[0], raw[1], general[0], general[1])
+			}
+		}
+	}
+}
+
 // A rule that asks for more than the head's first lines is served at the general depth, and so is what a trusted proxy
 // forwards.
 func TestRawDepthIsNotForAll(t *testing.T) {
