@@ -21,6 +21,7 @@ type tcpTransportTLS struct {
 	InsecureSkipVerify bool            `doc:"insecureSkipVerify"`
 	RootCAs            []string        `doc:"rootCAs"`
 	Certificates       []tcpClientPair `doc:"certificates"`
+	PeerCertURI        string          `doc:"peerCertURI"`
 }
 
 type tcpClientPair struct {
@@ -29,7 +30,7 @@ type tcpClientPair struct {
 }
 
 func (tcpTransport) gaps() []gap {
-	return []gap{{"tls.peerCertURI", left}, {"tls.spiffe", left}} // they bound who may be talked to
+	return []gap{{"tls.spiffe", left}} // it bounds who may be talked to
 }
 
 // addStreams reads tcp.serversTransports. They are no objects of the model: each service takes in what it needs of one.
@@ -61,7 +62,7 @@ func (o *object) stream(spec *tcpTransport) model.Stream {
 	if t == nil {
 		return s
 	}
-	s.ServerName, s.Insecure = t.ServerName, t.InsecureSkipVerify
+	s.ServerName, s.Insecure, s.PeerURI = t.ServerName, t.InsecureSkipVerify, t.PeerCertURI
 	for i, ca := range t.RootCAs {
 		s.Roots = append(s.Roots, o.in("tls", "rootCAs", i).fileName(ca))
 	}

@@ -32,6 +32,7 @@ type Stream struct {
 	ServerName string   `json:"serverName,omitempty"` // asked for and expected; "" is the endpoint's host
 	Insecure   bool     `json:"insecure,omitempty"`   // the endpoint's certificate is not checked
 	Roots      []string `json:"roots,omitempty"`      // files of CA certificates, PEM; none: the system's
+	PeerURI    string   `json:"peerURI,omitempty"`    // that the endpoint's certificate must have among its names
 	// Certificates are shown to the endpoint when it asks for one.
 	Certificates []KeyFiles `json:"certificates,omitempty"`
 }

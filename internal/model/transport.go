@@ -72,18 +72,22 @@ func (t TransportTLS) Config() (*tls.Config, error) {
 		}
 		c.Certificates = append(c.Certificates, loaded)
 	}
-	if t.PeerURI != "" {
-		c.VerifyConnection = t.checkPeer
-	}
+	WantPeerURI(c, t.PeerURI)
 	return c, nil
 }
 
-// checkPeer checks the peer's name, beside what crypto/tls does.
-func (t TransportTLS) checkPeer(state tls.ConnectionState) error {
-	for _, uri := range state.PeerCertificates[0].URIs {
-		if uri.String() == t.PeerURI {
-			return nil
-		}
+// WantPeerURI makes handshakes fail with those whose certificate does not have the URI, besides what crypto/tls checks.
+// "" is every certificate.
+func WantPeerURI(c *tls.Config, wanted string) {
+	if wanted == "" {
+		return
 	}
-	return errors.New("the certificate does not have the URI that is wanted")
+	c.VerifyConnection = func(state tls.ConnectionState) error {
+		for _, uri := range state.PeerCertificates[0].URIs {
+			if uri.String() == wanted {
+				return nil
+			}
+		}
+		return errors.New("the certificate does not have the URI that is wanted")
+	}
 }

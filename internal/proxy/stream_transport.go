@@ -56,6 +56,7 @@ func newStreamTransport(s *model.Service) (*streamTransport, error) {
 		}
 		t.tls.Certificates = append(t.tls.Certificates, c)
 	}
+	model.WantPeerURI(t.tls, t.PeerURI)
 	return t, nil
 }
 
