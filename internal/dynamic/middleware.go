@@ -53,6 +53,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 	"stripPrefix":            func() middlewareSpec { return new(stripPrefix) },
 	"stripPrefixRegex":       func() middlewareSpec { return new(stripPrefixRegex) },
 	"waf":                    func() middlewareSpec { return new(waf) },
+	"wasm":                   func() middlewareSpec { return new(wasm) },
 }
 
 // otherMiddlewares are the kinds that Traefik v3 documents and that are not served yet.

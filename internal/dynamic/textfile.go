@@ -6,7 +6,10 @@ import "strings"
 const maxFile = 1 << 20
 
 // text returns the content of the file that the value at p names; "" where it names none.
-func (p place) text(name string) string {
+func (p place) text(name string) string { return p.content(name, maxFile) }
+
+// content is text of so many bytes at the most.
+func (p place) content(name string, most int) string {
 	if name == "" {
 		return ""
 	}
@@ -20,8 +23,8 @@ func (p place) text(name string) string {
 	case err != nil:
 		p.invalid("the file cannot be read: %s", err)
 		return ""
-	case len(data) > maxFile:
-		p.invalid("the file has %d bytes; at most %d are read", len(data), maxFile)
+	case len(data) > most:
+		p.invalid("the file has %d bytes; at most %d are read", len(data), most)
 		return ""
 	}
 	return string(data)

@@ -98,6 +98,7 @@ var basics = []struct{ prefix, object string }{
 	{"http.middlewares.NAME.forwardAuth.tls.key", `{"forwardAuth": {"address": "http://a", "tls": {"cert": "users"}}}`},
 	{"http.middlewares.NAME.rateLimit.redis.tls.cert", `{"rateLimit": {"redis": {"tls": {"key": "users"}}}}`},
 	{"http.middlewares.NAME.rateLimit.redis.tls.key", `{"rateLimit": {"redis": {"tls": {"cert": "users"}}}}`},
+	{"http.middlewares.NAME.wasm.", `{"wasm": {"file": "users"}}`},
 	{"http.middlewares.NAME.forwardAuth.", `{"forwardAuth": {"address": "http://a"}}`},
 	{"http.middlewares.NAME.jwt.signingSecretBase64Encoded",
 		`{"jwt": {"signingSecret": "YSBzZWNyZXQgb2YgbW9yZSB0aGFuIDMyIGJ5dGVzLCBmb3IgdGVzdHM="}}`},

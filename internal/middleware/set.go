@@ -59,6 +59,7 @@ var kinds = []kind{
 	of("stripPrefixRegex", func(m *model.Middleware) *model.StripPrefixRegex { return m.StripPrefixRegex },
 		newStripPrefixRegex),
 	of("waf", func(m *model.Middleware) *model.WAF { return m.WAF }, newWAF),
+	of("wasm", func(m *model.Middleware) *model.WASM { return m.WASM }, newWASM),
 }
 
 // kind is one line of the table. build reports false when m is of another kind.

@@ -41,6 +41,7 @@ type Middleware struct {
 	StripPrefix            *StripPrefix            `json:"stripPrefix,omitempty"`
 	StripPrefixRegex       *StripPrefixRegex       `json:"stripPrefixRegex,omitempty"`
 	WAF                    *WAF                    `json:"waf,omitempty"`
+	WASM                   *WASM                   `json:"wasm,omitempty"`
 
 	// Of the lane of TCP.
 	InFlightConn *InFlightConn `json:"inFlightConn,omitempty"`
