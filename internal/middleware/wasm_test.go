@@ -37,7 +37,7 @@ func TestWASM(t *testing.T) {
 	var log bytes.Buffer
 	s := NewSet(Options{Log: slog.New(slog.NewTextHandler(&log, nil))})
 	f := build(t, s, model.Middleware{WASM: &model.WASM{
-		Code: guest(t), Sum: "1", Config: model.NewSecret("the config"), MemoryBytes: 32 << 20, Timeout: 5 * time.Second / 10,
+		Code: guest(t), Sum: "1", Config: model.NewSecret("the config"), MemoryBytes: 32 << 20, Timeout: 5 * time.Second,
 	}})
 	t.Cleanup(func() { closeAll(s) })
 	h := f(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
