@@ -46,7 +46,7 @@ func TestSlowBodiesAreCut(t *testing.T) {
 		_, err := io.Copy(io.Discard, r.Body)
 		left <- err
 	})
-	b := startSecure(t, to(addr), func(o *Options) { o.EntryPoints[0].ReadTimeout = 300 * time.Millisecond })
+	b := startSecure(t, to(addr), func(o *Options) { o.EntryPoints[0].ReadTimeout = time.Second })
 	for _, f := range fronts {
 		t.Run(f.name, func(t *testing.T) {
 			body, write := io.Pipe()
@@ -100,7 +100,7 @@ func TestConversationsAreNotCut(t *testing.T) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		stalled <- struct{}{}
 	})
-	b := startSecure(t, to(addr), func(o *Options) { o.EntryPoints[0].ReadTimeout = 300 * time.Millisecond })
+	b := startSecure(t, to(addr), func(o *Options) { o.EntryPoints[0].ReadTimeout = time.Second })
 	for _, f := range fronts {
 		t.Run(f.name, func(t *testing.T) {
 			client := b.from(t, f).http
