@@ -27,7 +27,7 @@ type delivery struct {
 	tried     upstream.Attempt
 	attempts  int
 	before    int // attempts, at other backends
-	moved     int // to other backends
+	trail     trail
 
 	out wire.Outgoing
 	set []wire.Field // what out sets lies in
@@ -176,26 +176,17 @@ func (d *delivery) begin(to *backend) {
 	d.tried = upstream.Attempt{Client: d.x.client, Pin: to.pin(d), Elsewhere: to.mayLeave()}
 }
 
-// leave returns the backend that gets the request in place of one at an exit; nil: none does.
-func (d *delivery) leave(to *backend) *backend {
-	if to == nil || d.moved >= d.forwarder.moves {
-		return nil
-	}
-	d.moved++
-	return to.choose(d)
-}
-
 // next returns the backend that gets the request after an attempt, the same or another; nil: none does. Nothing of an
 // answer has reached the client.
 func (d *delivery) next(last result) *backend {
 	b, retry := d.backend, &d.forwarder.retry
 	if to := b.exitOn(last.status()); to != nil && d.ctx.Err() == nil && d.body.again() {
-		if to = d.leave(to); to != nil {
+		if to = d.trail.follow(to, d); to != nil {
 			return to
 		}
 	}
 	if last.inVain() && len(b.exits) > 0 && d.mayRepeat(last) {
-		if to := d.leave(b.exits[0].to); to != nil {
+		if to := d.trail.leave(b, d); to != nil {
 			return to
 		}
 	}
@@ -207,7 +198,7 @@ func (d *delivery) next(last result) *backend {
 	case stay:
 		return b
 	}
-	return d.leave(b.exits[0].to)
+	return d.trail.leave(b, d)
 }
 
 // mayRepeat reports whether the request may be sent once more: either no service has seen it, or seeing it twice does

@@ -3,6 +3,7 @@ package proxy
 import (
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/model"
@@ -196,6 +197,35 @@ func (b *backend) mayLeave() bool {
 		}
 	}
 	return false
+}
+
+// trail is where a request went after the service that it was for. Exits may lead in a circle: each is taken once.
+type trail struct{ taken []*backend }
+
+// leave returns who gets a request that b did not serve: what is behind the nearest exit that leads to something that is
+// up and, where none does, just the nearest; nil: all have been taken. Streams have no delivery.
+func (t *trail) leave(b *backend, d *delivery) *backend {
+	var nearest *backend
+	for _, e := range b.exits {
+		switch {
+		case slices.Contains(t.taken, e.to):
+			continue
+		case e.to.up():
+			return t.follow(e.to, d)
+		case nearest == nil:
+			nearest = e.to
+		}
+	}
+	return t.follow(nearest, d)
+}
+
+// follow goes to what an exit leads to; nil: nowhere, or it was there before.
+func (t *trail) follow(to *backend, d *delivery) *backend {
+	if to == nil || slices.Contains(t.taken, to) {
+		return nil
+	}
+	t.taken = append(t.taken, to)
+	return to.choose(d)
 }
 
 // exitOn returns where requests go whose answer has a status; nil: it is the one for the client.

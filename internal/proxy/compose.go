@@ -30,7 +30,6 @@ func (c *composer) forwarder(backends []route.Backend, from way) *forwarder {
 	f.backends, f.weights = c.backends(backends, from)
 	for i := range f.backends {
 		f.keeps = max(f.keeps, f.backends[i].keeps())
-		f.moves += f.backends[i].leaves()
 	}
 	return f
 }
@@ -180,18 +179,6 @@ func (c *composer) aside(m *model.Middleware) http.Handler {
 		}
 	}
 	return nil
-}
-
-// leaves returns how many ends a choice may have.
-func (b *backend) leaves() int {
-	if len(b.parts) == 0 {
-		return 1
-	}
-	n := 0
-	for i := range b.parts {
-		n += b.parts[i].leaves()
-	}
-	return n
 }
 
 // keeps returns the size of the largest body that is to be kept for those that fail over.

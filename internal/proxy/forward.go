@@ -17,7 +17,6 @@ type forwarder struct {
 	backends []backend
 	weights  int   // of all backends
 	keeps    int64 // the size of the largest body that is kept for services that fail over
-	moves    int   // how often a request may go on to another backend: exits may lead in a circle
 	retry    model.Retry
 	aside    bool // for a middleware's requests, which are not the client's
 	timeouts model.Timeouts

@@ -51,15 +51,14 @@ func (p *Proxy) openStream(a *streamAction, s *streaming) (*openedStream, bool) 
 		return nil, false
 	}
 	var last error
-	for moved := 0; b != nil; moved++ {
+	for trail := (trail{}); b != nil; b = trail.leave(b, nil) {
 		opened, final, err := p.openAt(a, s, b)
 		if opened != nil {
 			return opened, true
 		}
-		if last = cmp.Or(err, last); final || len(b.exits) == 0 || moved >= a.choice.moves {
+		if last = cmp.Or(err, last); final {
 			break
 		}
-		b = b.exits[0].to.choose(nil)
 	}
 	s.blame(last)
 	return nil, false

@@ -7,9 +7,9 @@ import (
 	"strconv"
 )
 
-// writer gathers small pieces in a buffer, which it has only between the first of them and the flush. A piece that does
-// not fit goes out together with what is buffered, in one system call where the connection is plain TCP, and is not
-// copied.
+// writer gathers pieces in a buffer, which it has only between the first of them and the flush. A piece that would make
+// more than 16 KiB goes out together with what is buffered, in one system call where the connection is plain TCP, and is
+// not copied: up to there, copying costs less than writev.
 type writer struct {
 	dst    io.Writer
 	pool   *buffers
@@ -74,12 +74,12 @@ func (w *writer) write(p, tail []byte) (int, error) {
 		w.n += copy(w.buf.b[w.n:], tail)
 		return len(p), nil
 	}
-	if w.joined {
-		return w.join(p, tail)
-	}
 	if total := w.n + len(p) + len(tail); total <= 4*bufferSize { // one TLS record, and one system call
 		w.grow(total)
 		return w.write(p, tail)
+	}
+	if w.joined {
+		return w.join(p, tail)
 	}
 	total := len(p)
 	if w.n > 0 { // full records and packets
