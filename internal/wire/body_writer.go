@@ -8,8 +8,8 @@ import (
 )
 
 // writer gathers pieces in a buffer, which it has only between the first of them and the flush. A piece that would make
-// more than 16 KiB goes out together with what is buffered, in one system call where the connection is plain TCP, and is
-// not copied: up to there, copying costs less than writev.
+// more than 16 KiB goes out together with what is buffered, in one system call where the connection is plain TCP, and
+// is not copied: up to there, copying costs less than writev.
 type writer struct {
 	dst    io.Writer
 	pool   *buffers
