@@ -202,8 +202,8 @@ func (b *backend) mayLeave() bool {
 // trail is where a request went after the service that it was for. Exits may lead in a circle: each is taken once.
 type trail struct{ taken []*backend }
 
-// leave returns who gets a request that b did not serve: what is behind the nearest exit that leads to something that is
-// up and, where none does, just the nearest; nil: all have been taken. Streams have no delivery.
+// leave returns who gets a request that b did not serve: what is behind the nearest exit that leads to something up
+// and, where none does, just the nearest; nil: all have been taken. Streams have no delivery.
 func (t *trail) leave(b *backend, d *delivery) *backend {
 	var nearest *backend
 	for _, e := range b.exits {
