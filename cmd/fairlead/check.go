@@ -152,6 +152,9 @@ func offlineProxy(c *config.Config, s *model.Snapshot) (*proxy.Proxy, error) {
 		Middlewares:  middleware.NewSet(middleware.Options{Keys: noKeys{}, Log: log}),
 		Certificates: cert.NewKeyring(),
 	}
+	if s := c.SPIFFE; s != nil {
+		o.Workload = cert.NewWorkload(s.WorkloadAPIAddr, log)
+	}
 	for _, e := range c.EntryPoints {
 		entryPoint := proxy.EntryPoint{Name: e.Name, Default: e.AsDefault, UDP: e.Address.UDP}
 		if e.TLS != nil {

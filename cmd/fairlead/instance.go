@@ -36,6 +36,7 @@ type instance struct {
 	authority *cert.Authority        // nil where no link is offered, or its certificate comes from files
 	files     map[string]*cert.Files // certificates, by entry point
 	keyring   *cert.Keyring          // certificates that snapshots bring
+	workload  *cert.Workload         // nil: nobody says who the instance is
 	catalog   *catalog.Catalog
 	followers map[string]*link.Follower // by cluster
 	gateways  map[string]proxy.Gateway  // by cluster
@@ -94,6 +95,9 @@ func (i *instance) Run(ctx context.Context) error {
 	for name, f := range i.followers {
 		group.Go(func() error { return i.runFollower(running, name, f) }) // one for each followed cluster
 	}
+	if i.workload != nil {
+		group.Go(func() error { return i.workload.Run(running) }) // who we are to services
+	}
 	for _, f := range i.files {
 		group.Go(func() error { return f.Run(running) }) // certificates that are replaced on disk
 	}
@@ -142,6 +146,9 @@ func (i *instance) problems() []model.Problem {
 	problems := i.proxy.Problems()
 	if s := i.proxy.Snapshot(); s != nil {
 		problems = append(problems, s.Problems...)
+	}
+	if i.workload != nil {
+		problems = append(problems, i.workload.Problems()...)
 	}
 	for _, f := range i.files {
 		problems = append(problems, f.Problems()...)

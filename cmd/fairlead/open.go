@@ -208,14 +208,19 @@ func (i *instance) authorizeTraffic(key string) (<-chan struct{}, error) {
 }
 
 func (i *instance) openProxy(context.Context) error {
+	var workload model.Workload
+	if s := i.config.SPIFFE; s != nil {
+		i.workload = cert.NewWorkload(s.WorkloadAPIAddr, i.log)
+		workload = i.workload
+	}
 	i.hosts = upstream.NewHosts(upstream.Options{
-		Log: i.log, Prober: proxy.NewProber(i.gateways, upstream.NewDirect(nil)), Capacity: i.capacity,
+		Log: i.log, Prober: proxy.NewProber(i.gateways, upstream.NewDirect(nil, workload)), Capacity: i.capacity,
 	})
 	o := proxy.Options{
 		Link: i.link, Gateways: i.gateways, Hosts: i.hosts, Log: i.log,
 		Middlewares:  middleware.NewSet(middleware.Options{Keys: i.keys, Log: i.log}),
-		Certificates: i.keyring,
-		Observers:    []proxy.Observer{i.metrics}, Connections: i.metrics.OpenConnections,
+		Certificates: i.keyring, Workload: workload,
+		Observers: []proxy.Observer{i.metrics}, Connections: i.metrics.OpenConnections,
 	}
 	if a := i.config.AccessLog; a != nil {
 		out, err := i.openAccessLog(a.FilePath)

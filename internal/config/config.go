@@ -23,6 +23,7 @@ type Config struct {
 	API        API
 	Log        Log
 	AccessLog  *AccessLog  // nil: off
+	SPIFFE     *SPIFFE     // nil: the instance is nobody by SPIFFE
 	Prometheus *Prometheus // nil: no metrics are offered
 	// StartDeadline bounds how long the start waits for sources to say what they know. Default, and 0: 10 s.
 	StartDeadline time.Duration
@@ -52,6 +53,11 @@ func (c *Config) Sources() []model.Source {
 		sources = append(sources, cluster.Source())
 	}
 	return sources
+}
+
+// SPIFFE says who tells the instance who it is.
+type SPIFFE struct {
+	WorkloadAPIAddr string `doc:"workloadAPIAddr"` // "unix:///run/spire/agent.sock" or "tcp://127.0.0.1:8081"
 }
 
 // Export says what may be offered to followers, beside the routes that say so themselves.

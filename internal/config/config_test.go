@@ -129,6 +129,7 @@ func TestEveryField(t *testing.T) {
 		},
 		Log:           Log{Level: "debug", Format: "text"},
 		AccessLog:     &AccessLog{FilePath: "/etc/fairlead/access.log", Format: "common"},
+		SPIFFE:        &SPIFFE{WorkloadAPIAddr: "unix:///run/spire/agent.sock"},
 		Prometheus:    &Prometheus{Address: "127.0.0.1:9100"},
 		StartDeadline: 5 * time.Second,
 	}

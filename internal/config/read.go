@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spiffe/go-spiffe/v2/workloadapi"
+
 	"github.com/fairlead/fairlead/internal/document"
 )
 
@@ -30,6 +32,7 @@ type top struct {
 	Services    *document.Node `doc:"services"`
 	Store       Store          `doc:"store"`
 	API         API            `doc:"api"`
+	SPIFFE      *SPIFFE        `doc:"spiffe"`
 	Log         Log            `doc:"log"`
 	AccessLog   *AccessLog     `doc:"accessLog"`
 	Metrics     struct {
@@ -48,7 +51,7 @@ func (l *loader) config() *Config {
 	l.decode(file, &t)
 	c := &Config{
 		Cluster: t.Cluster.Name, Export: t.Export, Precedence: t.Precedence, Store: t.Store, API: t.API, Log: t.Log,
-		AccessLog: t.AccessLog, Prometheus: t.Metrics.Prometheus, StartDeadline: t.StartDeadline,
+		AccessLog: t.AccessLog, SPIFFE: t.SPIFFE, Prometheus: t.Metrics.Prometheus, StartDeadline: t.StartDeadline,
 	}
 	if !clusterName.MatchString(c.Cluster) {
 		l.wrong(file.key("cluster").key("name"), "%q is no name of a cluster; use a-z, 0-9 and -", shorten(c.Cluster))
@@ -107,6 +110,10 @@ func (l *loader) instance(file part, c *Config) {
 		}
 		l.oneOf(file.key("accessLog").key("format"), c.AccessLog.Format, "json", "common")
 		l.absolute(&c.AccessLog.FilePath)
+	}
+	if c.SPIFFE != nil && workloadapi.ValidateAddress(c.SPIFFE.WorkloadAPIAddr) != nil {
+		l.wrong(file.key("spiffe").key("workloadAPIAddr"), "%q is no address of a workload API; "+
+			`write "unix:///run/spire/agent.sock", or "tcp://127.0.0.1:8081"`, shorten(c.SPIFFE.WorkloadAPIAddr))
 	}
 	if c.Prometheus != nil {
 		l.required(file.key("metrics").key("prometheus"), "address", `"127.0.0.1:9090"`)

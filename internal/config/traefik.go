@@ -10,7 +10,7 @@ import (
 var traefiks = []string{
 	// outermost
 	"certificatesResolvers", "core", "experimental", "global", "hostResolver", "ocsp", "ping", "serversTransport",
-	"spiffe", "tcpServersTransport", "tracing",
+	"tcpServersTransport", "tracing",
 	// entry points
 	"allowACMEByPass", "encodedCharacters", "http", "keepAliveMaxRequests", "keepAliveMaxTime",
 	"observability", "reusePort",

@@ -22,6 +22,7 @@ type tcpTransportTLS struct {
 	RootCAs            []string        `doc:"rootCAs"`
 	Certificates       []tcpClientPair `doc:"certificates"`
 	PeerCertURI        string          `doc:"peerCertURI"`
+	SPIFFE             *spiffe         `doc:"spiffe"`
 }
 
 type tcpClientPair struct {
@@ -29,9 +30,7 @@ type tcpClientPair struct {
 	KeyFile  string `doc:"keyFile"`
 }
 
-func (tcpTransport) gaps() []gap {
-	return []gap{{"tls.spiffe", left}} // it bounds who may be talked to
-}
+func (tcpTransport) gaps() []gap { return nil }
 
 // addStreams reads tcp.serversTransports. They are no objects of the model: each service takes in what it needs of one.
 func (b *builder) addStreams(entries []entry[tcpTransport]) {
@@ -63,6 +62,8 @@ func (o *object) stream(spec *tcpTransport) model.Stream {
 		return s
 	}
 	s.ServerName, s.Insecure, s.PeerURI = t.ServerName, t.InsecureSkipVerify, t.PeerCertURI
+	s.SPIFFE = o.in("tls", "spiffe").spiffe(t.SPIFFE, t.ServerName+t.PeerCertURI == "" && !t.InsecureSkipVerify &&
+		len(t.RootCAs)+len(t.Certificates) == 0)
 	for i, ca := range t.RootCAs {
 		s.Roots = append(s.Roots, o.in("tls", "rootCAs", i).fileName(ca))
 	}

@@ -3,7 +3,9 @@ package dynamic
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/document"
@@ -19,6 +21,7 @@ type serversTransport struct {
 	MinVersion         string             `doc:"minVersion"`
 	MaxVersion         string             `doc:"maxVersion"`
 	PeerCertURI        string             `doc:"peerCertURI"`
+	SPIFFE             *spiffe            `doc:"spiffe"`
 	DisableHTTP2       bool               `doc:"disableHTTP2"`
 	MaxIdlePerHost     int                `doc:"maxIdleConnsPerHost"`
 	MaxPerHost         int                `doc:"maxConnsPerHost"`
@@ -40,8 +43,34 @@ type forwardingTimeouts struct {
 	Ping           time.Duration `doc:"pingTimeout"`
 }
 
-// gaps: without spiffe, whoever it names would not be asked for.
-func (serversTransport) gaps() []gap { return []gap{{"spiffe", left}} }
+func (serversTransport) gaps() []gap { return nil }
+
+// spiffe says which workloads are trusted.
+type spiffe struct {
+	IDs         []string `doc:"ids"`
+	TrustDomain string   `doc:"trustDomain"`
+}
+
+// spiffe reads whom a transport trusts by SPIFFE; alone: it says nothing else of whom it trusts.
+func (p place) spiffe(spec *spiffe, alone bool) *model.SPIFFE {
+	if spec == nil {
+		return nil
+	}
+	if !alone {
+		p.invalid("takes the place of serverName, insecureSkipVerify, rootCAs, certificates and peerCertURI; remove those")
+	}
+	s := &model.SPIFFE{IDs: spec.IDs, TrustDomain: strings.TrimPrefix(spec.TrustDomain, "spiffe://")}
+	for i, id := range spec.IDs {
+		u, err := url.Parse(id)
+		if err != nil || u.Scheme != "spiffe" || u.Host == "" || u.Host != strings.ToLower(u.Host) || u.RawQuery != "" {
+			p.in("ids", i).invalid("%q is no SPIFFE ID; write spiffe://trust-domain/workload", id)
+		}
+	}
+	if strings.ContainsAny(s.TrustDomain, "/ :@") || s.TrustDomain != strings.ToLower(s.TrustDomain) {
+		p.in("trustDomain").invalid("%q is no trust domain; write its name", spec.TrustDomain)
+	}
+	return s
+}
 
 func decodeTransport(n *document.Node) (s serversTransport, mistakes []document.Mistake) {
 	if n.Kind != document.Null {
@@ -82,6 +111,8 @@ func (o *object) transport(spec *serversTransport) *model.Transport {
 			CipherSuites: o.ciphers(spec.CipherSuites),
 		},
 	}
+	t.TLS.SPIFFE = o.in("spiffe").spiffe(spec.SPIFFE, spec.ServerName+spec.PeerCertURI == "" && !spec.InsecureSkipVerify &&
+		len(spec.RootCAs)+len(spec.Certificates) == 0)
 	o.transportTimeouts(spec.Timeouts, t)
 	for i, text := range spec.RootCAs {
 		at := o.in("rootCAs", i)

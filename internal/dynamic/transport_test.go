@@ -101,11 +101,28 @@ func TestTransport(t *testing.T) {
 	if s.Services[0].Check.TLS != &s.Services[0].Transport.TLS {
 		t.Error("the health check trusts others")
 	}
-	if _, err := want.TLS.Config(); err != nil {
+	if _, err := want.TLS.Config(nil); err != nil {
 		t.Error(err)
 	}
 	if text, err := json.Marshal(s); err != nil || strings.Contains(string(text), "PRIVATE KEY") {
 		t.Errorf("the key is shown, or %v", err)
+	}
+}
+
+func TestTransportSPIFFE(t *testing.T) {
+	s := buildTransport(t, `
+      spiffe: {ids: ["spiffe://a.example/b"], trustDomain: "spiffe://a.example"}
+      minVersion: VersionTLS13
+`)
+	if len(s.Problems) > 0 {
+		t.Fatal(s.Problems)
+	}
+	want := model.TransportTLS{
+		SPIFFE:     &model.SPIFFE{IDs: []string{"spiffe://a.example/b"}, TrustDomain: "a.example"},
+		MinVersion: tls.VersionTLS13,
+	}
+	if diff := cmp.Diff(want, s.Services[0].Transport.TLS); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -120,7 +137,11 @@ func TestMistakenTransports(t *testing.T) {
 		"{forwardingTimeouts: {dialTimeout: -1s}}":        "negative",
 		"{maxConnsPerHost: -1}":                           "below 0",
 		"{insecureSkipVerifi: true}":                      "insecureSkipVerify",
-		"{spiffe: {ids: [a]}}":                            "not supported yet",
+		"{spiffe: {ids: [a]}}":                            `"a" is no SPIFFE ID`,
+		"{spiffe: {trustDomain: a/b}}":                    `"a/b" is no trust domain`,
+		"{spiffe: {}, peerCertURI: a}":                    "takes the place of",
+		"{spiffe: {}, insecureSkipVerify: true}":          "takes the place of",
+		"{spiffe: {}, rootCAs: [a]}":                      "takes the place of",
 		"{}\n    t2: {serverName: a}\n  middlewares: [x]": "",
 	} {
 		s := buildTransport(t, "      "+spec+"\n")

@@ -33,6 +33,7 @@ type Stream struct {
 	Insecure   bool     `json:"insecure,omitempty"`   // the endpoint's certificate is not checked
 	Roots      []string `json:"roots,omitempty"`      // files of CA certificates, PEM; none: the system's
 	PeerURI    string   `json:"peerURI,omitempty"`    // that the endpoint's certificate must have among its names
+	SPIFFE     *SPIFFE  `json:"spiffe,omitempty"`     // in place of names, roots and certificates; nil: those
 	// Certificates are shown to the endpoint when it asks for one.
 	Certificates []KeyFiles `json:"certificates,omitempty"`
 }

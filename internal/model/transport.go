@@ -39,6 +39,29 @@ type TransportTLS struct {
 	MinVersion   uint16       `json:"minVersion,omitempty"`
 	MaxVersion   uint16       `json:"maxVersion,omitempty"`
 	CipherSuites []uint16     `json:"cipherSuites,omitempty"`
+	// SPIFFE takes the place of names, roots and certificates. Nil: those count.
+	SPIFFE *SPIFFE `json:"spiffe,omitempty"`
+}
+
+// SPIFFE says which workloads are trusted: the instance and its endpoints show each other the identities that the
+// workload API gives them. One of IDs; without, any of TrustDomain; without, any of those that the API vouches for.
+type SPIFFE struct {
+	IDs         []string `json:"ids,omitempty"` // "spiffe://domain/workload"
+	TrustDomain string   `json:"trustDomain,omitempty"`
+}
+
+// Workload is who the instance is to services that know workloads by SPIFFE.
+type Workload interface {
+	// ClientTLS returns the client's side of TLS with those that s trusts. It follows what the workload API says.
+	ClientTLS(s SPIFFE) (*tls.Config, error)
+}
+
+// Config returns the client's side of TLS as w with those that s trusts. Nil is nobody, whom no service knows.
+func (s SPIFFE) Config(w Workload) (*tls.Config, error) {
+	if w == nil {
+		return nil, errors.New("the service wants SPIFFE, and the instance has no spiffe.workloadAPIAddr")
+	}
+	return w.ClientTLS(s)
 }
 
 // ClientPair is a certificate that we show, with its chain, and its key. Both are PEM.
@@ -48,10 +71,18 @@ type ClientPair struct {
 }
 
 // Config returns what crypto/tls wants to know. Each call returns another one.
-func (t TransportTLS) Config() (*tls.Config, error) {
+func (t TransportTLS) Config(w Workload) (*tls.Config, error) {
 	oldest := t.MinVersion
 	if oldest == 0 {
 		oldest = tls.VersionTLS12
+	}
+	if t.SPIFFE != nil {
+		c, err := t.SPIFFE.Config(w)
+		if err != nil {
+			return nil, err
+		}
+		c.MinVersion, c.MaxVersion, c.CipherSuites = oldest, t.MaxVersion, t.CipherSuites
+		return c, nil
 	}
 	c := &tls.Config{
 		ServerName: t.ServerName, InsecureSkipVerify: t.Insecure, //nolint:gosec // its owner wants it so

@@ -89,7 +89,8 @@ func newBuilder(o Options, tunnels *tunnels, copies *copies) *builder {
 	b := &builder{
 		entryPoints: o.EntryPoints,
 		hosts:       o.Hosts, middlewares: o.Middlewares, dialer: &dialer{openGateways(o.Gateways, o.Poison)},
-		transports: &transports{poison: o.Poison}, copier: newCopier(), tunnels: tunnels, copies: copies,
+		transports: &transports{poison: o.Poison, workload: o.Workload}, copier: newCopier(),
+		tunnels: tunnels, copies: copies,
 		last:  newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil, nil, nil),
 		pools: make(map[*model.Service]*pooled),
 	}

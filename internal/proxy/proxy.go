@@ -31,7 +31,9 @@ type Options struct {
 	Middlewares *middleware.Set
 	// Certificates get those that snapshots bring; entry points show them. Nil: nobody does.
 	Certificates *cert.Keyring
-	Observers    []Observer
+	// Workload is who the instance is by SPIFFE. Nil: nobody.
+	Workload  model.Workload
+	Observers []Observer
 	// Connections is told of each connection that clients open (1) or close (-1), and what it speaks: "http1", "http2" or
 	// "http3". Nil: nobody is told.
 	Connections func(entryPoint, protocol string, change int)

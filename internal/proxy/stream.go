@@ -301,7 +301,7 @@ func (b *builder) streamAction(rule *route.Rule, a *action) {
 	c := &composer{b, rule, a}
 	s.choice = *c.forwarder(rule.Backends, way{})
 	for _, service := range a.services {
-		t, err := newStreamTransport(service)
+		t, err := newStreamTransport(service, b.transports.workload)
 		if err != nil {
 			a.problems = append(a.problems, model.Problem{
 				Object: model.Object{Kind: model.KindService, Ref: service.Ref()}, Code: model.InvalidFile,

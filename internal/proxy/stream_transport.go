@@ -25,7 +25,7 @@ type streamTransport struct {
 	tls     *tls.Config // nil: plain text
 }
 
-func newStreamTransport(s *model.Service) (*streamTransport, error) {
+func newStreamTransport(s *model.Service, workload model.Workload) (*streamTransport, error) {
 	t := &streamTransport{network: "tcp"}
 	if s.Lane == model.LaneUDP {
 		t.network = "udp"
@@ -35,6 +35,11 @@ func newStreamTransport(s *model.Service) (*streamTransport, error) {
 	}
 	if s.Protocol != model.TLS {
 		return t, nil
+	}
+	if t.SPIFFE != nil {
+		var err error
+		t.tls, err = t.SPIFFE.Config(workload)
+		return t, err
 	}
 	t.tls = &tls.Config{ServerName: t.ServerName, InsecureSkipVerify: t.Insecure, MinVersion: tls.VersionTLS12}
 	for _, file := range t.Roots {

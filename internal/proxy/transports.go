@@ -26,7 +26,8 @@ type transport interface {
 // transports are the ways to endpoints: one for each protocol and definition that the newest generation uses, so that
 // connections outlive generations, and those of different definitions are never mixed up.
 type transports struct {
-	poison bool // see wire.TransportOptions
+	poison   bool // see wire.TransportOptions
+	workload model.Workload
 
 	mu   sync.Mutex
 	open []*sharedTransport
@@ -83,7 +84,7 @@ func (t *transports) make(protocol model.Protocol, spec *model.Transport) transp
 	case model.H2C:
 		return &standard{newHTTP2Transport(o, (*http.Protocols).SetUnencryptedHTTP2)}
 	case model.HTTPS:
-		identity, err := o.TLS.Config()
+		identity, err := o.TLS.Config(t.workload)
 		if err != nil {
 			return lostTransport{fmt.Errorf("the service's transport: %w", err)}
 		}

@@ -56,9 +56,9 @@ func healthServer(t *testing.T, secure bool) *httptest.Server {
 func TestGRPC(t *testing.T) {
 	for scheme, secure := range map[string]bool{"": false, "https": true} {
 		server := healthServer(t, secure)
-		d := NewDirect(nil)
+		d := NewDirect(nil, nil)
 		if secure {
-			d = NewDirect(server.Client().Transport.(*http.Transport).TLSClientConfig.Clone())
+			d = NewDirect(server.Client().Transport.(*http.Transport).TLSClientConfig.Clone(), nil)
 		}
 		for host, want := range map[string]string{
 			"serving": "", "extended": "", "not": "not serving (2)", "unknown": "not serving (0)", "ill": "status 500",

@@ -13,7 +13,7 @@ import (
 // Options is what Hosts needs of its surroundings.
 type Options struct {
 	Log *slog.Logger // nil: says nothing
-	// Prober runs active checks. Nil: NewDirect(nil), which can only connect to a gateway, not speak to it.
+	// Prober runs active checks. Nil: NewDirect(nil, nil), which can only connect to a gateway, not speak to it.
 	Prober Prober
 	// Capacity tells how many endpoints of a service a followed cluster says are ready, of how many. It is called
 	// while a view is made: it must be quick. Nil, or known false: nothing is said, which counts as everything ready.
@@ -63,7 +63,7 @@ func NewHosts(o Options) *Hosts {
 		h.log = slog.New(slog.DiscardHandler)
 	}
 	if h.prober == nil {
-		h.prober = NewDirect(nil)
+		h.prober = NewDirect(nil, nil)
 	}
 	if h.capacity == nil {
 		h.capacity = func(string, model.Name) (int, int, bool) { return 0, 0, false }

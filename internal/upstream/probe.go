@@ -22,11 +22,13 @@ type Direct struct {
 	http1      *http.Client // HTTP/1.1, and HTTP/2 over TLS
 	h2c        *http.Client // HTTP/2 in plain text
 	tlsOrPlain *http.Protocols
+	workload   model.Workload
 }
 
-// NewDirect returns a Direct that speaks TLS as config says; nil: with the system's roots.
-func NewDirect(config *tls.Config) *Direct {
-	d := &Direct{tlsOrPlain: new(http.Protocols)}
+// NewDirect returns a Direct that speaks TLS as config says; nil: with the system's roots. To services that want
+// SPIFFE it is workload; nil: nobody.
+func NewDirect(config *tls.Config, workload model.Workload) *Direct {
+	d := &Direct{tlsOrPlain: new(http.Protocols), workload: workload}
 	d.tlsOrPlain.SetHTTP1(true)
 	d.tlsOrPlain.SetHTTP2(true)
 	plain2 := new(http.Protocols)
@@ -97,7 +99,7 @@ func (d *Direct) clientFor(check model.HealthCheck) (*http.Client, error) {
 	case check.Scheme == string(model.H2C), check.GRPC && check.Scheme != string(model.HTTPS):
 		client = d.h2c
 	case check.TLS != nil:
-		identity, err := check.TLS.Config()
+		identity, err := check.TLS.Config(d.workload)
 		if err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"context"
+	"crypto/tls"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -78,7 +79,7 @@ func TestDirect(t *testing.T) {
 		"no tls":     {addr, model.HealthCheck{Path: "/up", Scheme: "https"}, "HTTP"},
 		"not secret": {gone, model.HealthCheck{Path: "/up?key=hush"}, "dial"},
 	}
-	d := NewDirect(secure.Client().Transport.(*http.Transport).TLSClientConfig)
+	d := NewDirect(secure.Client().Transport.(*http.Transport).TLSClientConfig, nil)
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			check := complete(test.check, "")
@@ -96,17 +97,32 @@ func TestDirect(t *testing.T) {
 	}
 }
 
+// trusting is a workload that trusts everybody.
+type trusting struct{}
+
+func (trusting) ClientTLS(model.SPIFFE) (*tls.Config, error) {
+	return &tls.Config{InsecureSkipVerify: true}, nil
+}
+
 // A check trusts whom the service's transport trusts.
 func TestProbeTLS(t *testing.T) {
 	s := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	defer s.Close()
 	host := ID{Addr: strings.TrimPrefix(s.URL, "https://")}
+	spiffe := &model.TransportTLS{SPIFFE: new(model.SPIFFE)}
 	for _, c := range []struct {
-		tls  *model.TransportTLS
-		good bool
-	}{{nil, false}, {&model.TransportTLS{}, false}, {&model.TransportTLS{Insecure: true}, true}} {
+		tls      *model.TransportTLS
+		workload model.Workload
+		good     bool
+	}{
+		{nil, nil, false},
+		{new(model.TransportTLS), nil, false},
+		{&model.TransportTLS{Insecure: true}, nil, true},
+		{spiffe, trusting{}, true},
+		{spiffe, nil, false},
+	} {
 		check := model.HealthCheck{Path: "/", Scheme: "https", Method: "GET", TLS: c.tls}
-		if err := NewDirect(nil).Probe(t.Context(), host, check); (err == nil) != c.good {
+		if err := NewDirect(nil, c.workload).Probe(t.Context(), host, check); (err == nil) != c.good {
 			t.Errorf("%+v: %v", c.tls, err)
 		}
 	}

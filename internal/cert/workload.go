@@ -1,0 +1,126 @@
+package cert
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
+	"github.com/spiffe/go-spiffe/v2/spiffeid"
+	"github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
+	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
+	"github.com/spiffe/go-spiffe/v2/workloadapi"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// Workload is who the instance is by SPIFFE: the workload API says so, and whom to trust, and says it anew before it
+// ends. Until it has, no handshake succeeds; nothing waits for it.
+type Workload struct {
+	addr    string
+	log     *slog.Logger
+	current atomic.Pointer[workloadapi.X509Context]
+	failing atomic.Pointer[error] // why the API cannot be asked; nil: it can
+}
+
+// NewWorkload returns one that asks the API at an address, such as "unix:///run/spire/agent.sock".
+func NewWorkload(addr string, log *slog.Logger) *Workload { return &Workload{addr: addr, log: log} }
+
+// askAgain is how long after its end a watch begins anew.
+const askAgain = 5 * time.Second
+
+// Run follows what the API says, until ctx is done.
+func (w *Workload) Run(ctx context.Context) error {
+	for {
+		err := workloadapi.WatchX509Context(ctx, w, workloadapi.WithAddr(w.addr))
+		if ctx.Err() != nil {
+			return nil
+		}
+		w.failing.Store(&err)
+		select { // few errors end a watch, but an agent that stops may; requests go on
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// OnX509ContextUpdate is part of workloadapi.X509ContextWatcher.
+func (w *Workload) OnX509ContextUpdate(now *workloadapi.X509Context) {
+	w.current.Store(now)
+	w.failing.Store(nil)
+	w.log.Info("the workload API says who we are", "id", now.DefaultSVID().ID.String())
+}
+
+// OnX509ContextWatchError is part of workloadapi.X509ContextWatcher.
+func (w *Workload) OnX509ContextWatchError(err error) {
+	if status.Code(err) == codes.Canceled {
+		return // Run knows why
+	}
+	w.failing.Store(&err)
+	w.log.Warn("the workload API cannot be asked", "address", w.addr, "error", err)
+}
+
+var errNoIdentity = errors.New("the workload API has not said yet who we are")
+
+// GetX509SVID is part of x509svid.Source.
+func (w *Workload) GetX509SVID() (*x509svid.SVID, error) {
+	now := w.current.Load()
+	if now == nil {
+		return nil, errNoIdentity
+	}
+	return now.DefaultSVID(), nil
+}
+
+// GetX509BundleForTrustDomain is part of x509bundle.Source.
+func (w *Workload) GetX509BundleForTrustDomain(domain spiffeid.TrustDomain) (*x509bundle.Bundle, error) {
+	now := w.current.Load()
+	if now == nil {
+		return nil, errNoIdentity
+	}
+	return now.Bundles.GetX509BundleForTrustDomain(domain)
+}
+
+// ClientTLS returns the client's side of TLS with the workloads that s trusts.
+func (w *Workload) ClientTLS(s model.SPIFFE) (*tls.Config, error) {
+	admits := tlsconfig.AuthorizeAny()
+	if s.TrustDomain != "" {
+		domain, err := spiffeid.TrustDomainFromString(s.TrustDomain)
+		if err != nil {
+			return nil, fmt.Errorf("%s is no trust domain: %w", s.TrustDomain, err)
+		}
+		admits = tlsconfig.AuthorizeMemberOf(domain)
+	}
+	if len(s.IDs) > 0 { // as in Traefik they say all that is to be said
+		ids := make([]spiffeid.ID, len(s.IDs))
+		for i, text := range s.IDs {
+			var err error
+			if ids[i], err = spiffeid.FromString(text); err != nil {
+				return nil, fmt.Errorf("%s is no SPIFFE ID: %w", text, err)
+			}
+		}
+		admits = tlsconfig.AuthorizeOneOf(ids...)
+	}
+	config := tlsconfig.MTLSClientConfig(w, w, admits)
+	config.MinVersion = tls.VersionTLS12
+	return config, nil
+}
+
+// Problems says that the API cannot be asked.
+func (w *Workload) Problems() []model.Problem {
+	err := w.failing.Load()
+	if err == nil {
+		return nil
+	}
+	problem := model.Problem{
+		Object: model.Object{Kind: "spiffe"}, Field: "spiffe.workloadAPIAddr", Code: model.Stale,
+		Message: fmt.Sprintf("the workload API at %s cannot be asked: %v; what it said last is used", w.addr, *err),
+	}
+	return []model.Problem{problem}
+}
