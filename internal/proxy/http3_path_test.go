@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/quic-go/quic-go"
 	"github.com/quic-go/quic-go/http3"
@@ -134,35 +135,50 @@ func TestHTTP3EarlyRequests(t *testing.T) {
 			o.EntryPoints[0].HTTP3.ZeroRTT = true
 			o.Observers = append(o.Observers, served(arrived))
 		})
-		// The server's answers are lost until the request is on its way, and then the client's end of the handshake is.
-		loseAnswers, loseEnd := false, false
-		path := newNetPath(t, b, func(toServer bool, _ []byte) bool {
-			return toServer && !loseEnd || !toServer && !loseAnswers
-		})
-		lose := func(answers, end bool) {
-			path.mu.Lock()
-			defer path.mu.Unlock()
-			loseAnswers, loseEnd = answers, end
+		got, err := earlyAnswer(t, b, c.method, c.fields, arrived)
+		for range 4 {
+			if _, late := errors.AsType[*quic.IdleTimeoutError](err); !late {
+				break
+			}
+			// The answer was sent too soon, and lost; the server may not send more to somebody of whom it hears nothing.
+			got, err = earlyAnswer(t, b, c.method, c.fields, arrived)
 		}
-		identity := insecure()
-		identity.NextProtos, identity.ClientSessionCache = []string{"h3"}, tls.NewLRUClientSessionCache(1)
-		visit(t, path, identity)
-		<-arrived
-		lose(true, false)
-		conn, err := quic.DialAddrEarly(t.Context(), path.client.LocalAddr().String(), identity, &quic.Config{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s := sendRaw(t, conn, c.method, c.fields)
-		<-arrived // in the handler: the handshake cannot be complete
-		lose(false, true)
-		got, err := io.ReadAll(s)
-		if err != nil || !strings.Contains(string(got), c.want) {
+		if err != nil || !strings.Contains(got, c.want) {
 			t.Errorf("%d is answered %q %v, want %q", c.method, got, err, c.want)
 		}
-		lose(false, false)
-		_ = conn.CloseWithError(0, "")
 	}
+}
+
+// earlyAnswer sends a request before the handshake is complete. The server's answers are lost until the request has
+// arrived, and from then on the client's end of the handshake is.
+func earlyAnswer(t *testing.T, b *bench, method byte, fields string, arrived <-chan struct{}) (string, error) {
+	t.Helper()
+	loseAnswers, loseEnd := false, false
+	path := newNetPath(t, b, func(toServer bool, _ []byte) bool {
+		return toServer && !loseEnd || !toServer && !loseAnswers
+	})
+	lose := func(answers, end bool) {
+		path.mu.Lock()
+		defer path.mu.Unlock()
+		loseAnswers, loseEnd = answers, end
+	}
+	identity := insecure()
+	identity.NextProtos, identity.ClientSessionCache = []string{"h3"}, tls.NewLRUClientSessionCache(1)
+	visit(t, path, identity)
+	<-arrived
+	lose(true, false)
+	conn, err := quic.DialAddrEarly(t.Context(), path.client.LocalAddr().String(), identity,
+		&quic.Config{MaxIdleTimeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := sendRaw(t, conn, method, fields)
+	<-arrived // in the handler: the handshake cannot be complete
+	lose(false, true)
+	got, err := io.ReadAll(s)
+	lose(false, false)
+	_ = conn.CloseWithError(0, "")
+	return string(got), err
 }
 
 // visit makes a request, so that the client can come back early.
