@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"io"
@@ -127,6 +128,7 @@ func (d *depths) through(tb testing.TB, depth, request, answer string) [2]string
 // scripted is a service that records what comes, and answers each request with the same bytes.
 type scripted struct {
 	addr   string
+	closes bool // after each answer that ends so; else only after those without a length
 	mu     sync.Mutex
 	answer string
 	got    bytes.Buffer
@@ -173,10 +175,22 @@ func (s *scripted) talk(conn net.Conn) {
 		answer := s.answer
 		s.mu.Unlock()
 		text = text[:0]
-		if _, err := io.WriteString(conn, answer); err != nil || !strings.Contains(answer, "Content-Length") {
+		_, err = io.WriteString(conn, answer)
+		if err != nil || s.closes && endsByClose(answer) || !strings.Contains(answer, "Content-Length") {
 			return
 		}
 	}
+}
+
+// endsByClose reports whether an answer ends with its connection, or says too little to know.
+func endsByClose(answer string) bool {
+	r, err := http.ReadResponse(bufio.NewReader(strings.NewReader(answer)), nil)
+	if err != nil {
+		return true
+	}
+	defer r.Body.Close()
+	_, err = io.Copy(io.Discard, r.Body)
+	return err != nil || r.Close || r.ContentLength < 0 && r.TransferEncoding == nil
 }
 
 func declared(head string) (n int) {
