@@ -84,6 +84,7 @@ func FuzzForward(f *testing.F) {
 		"GET / HTTP/1.1\r\nX-Forwarded-Method: GET\r\nX-Forwarded-Uri: /\r\nX-Forwarded-Prefix: /\r\nX-Real-Ip: ::1\r\n",
 		"GET / HTTP/1.1\r\nFairlead-Key: k\r\nFairlead-Service: s\r\nCookie: a=1\r\nCookie: b=2\r\nA:\r\n",
 		"POST / HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 2\r\nPragma: no-cache\r\nTE: trailers\r\n",
+		"POST / HTTP/1.1\r\nContent-Length:  223372036854775808\r\n",
 	} {
 		f.Add([]byte(head + "Host: a\r\n\r\nokGET /next HTTP/1.1\r\nHost: b\r\n\r\n"))
 	}

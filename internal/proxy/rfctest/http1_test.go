@@ -167,7 +167,7 @@ func (r *received) readBody(in *bufio.Reader, untilClose bool) error {
 		}
 		return r.readChunks(in)
 	case r.has("content-length"):
-		n, err := strconv.ParseUint(length, 10, 31)
+		n, err := strconv.ParseUint(length, 10, 63)
 		if err != nil {
 			return errWrong("length " + length)
 		}
