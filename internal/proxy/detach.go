@@ -13,15 +13,21 @@ const detachedTimeout = 30 * time.Second
 // it. It is nobody's request: no observer is told of it. w stands in the client's place.
 func (e *exchanges) detach(w http.ResponseWriter, r *http.Request) (own *http.Request, end func()) {
 	from := exchangeOf(r)
-	x := e.take(from.entryPoint, from.log)
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(from.ctx), detachedTimeout)
 	copied := r.Clone(ctx)
 	copied.Body = http.NoBody
-	own = x.begin(w, copied)
-	x.Route, x.hop, x.hopText, x.client = from.Route, from.hop, from.hopText, from.client
-	x.Host, x.Scheme = from.Host, from.Scheme
+	x, own := e.beside(from, w, copied)
 	return own, func() {
 		cancel()
 		e.give(x)
 	}
+}
+
+// beside begins an exchange for a request that came of another one's, and knows what that one's does of the client.
+func (e *exchanges) beside(of *exchange, w http.ResponseWriter, r *http.Request) (*exchange, *http.Request) {
+	x := e.take(of.entryPoint, of.log)
+	own := x.begin(w, r)
+	x.Scheme, x.Host, x.Route, x.ClientAddr = of.Scheme, of.Host, of.Route, of.ClientAddr
+	x.client, x.hop, x.hopText = of.client, of.hop, of.hopText
+	return x, own
 }

@@ -139,13 +139,10 @@ type copying struct {
 	cancel context.CancelFunc
 }
 
-// begin makes an exchange of a copy's own, which knows what that of the request does.
+// begin gives a copy an exchange of its own.
 func (c *copies) begin(of *exchange, r *http.Request) *copying {
 	ctx, cancel := context.WithTimeout(c.ctx, copyTimeout)
-	x := c.exchanges.take(of.entryPoint, of.log)
-	own := x.begin(&nowhere{make(http.Header)}, r.WithContext(ctx))
-	x.Scheme, x.Host, x.Route, x.ClientAddr = of.Scheme, of.Host, of.Route, of.ClientAddr
-	x.client, x.hop, x.hopText = of.client, of.hop, of.hopText
+	x, own := c.exchanges.beside(of, &nowhere{make(http.Header)}, r.WithContext(ctx))
 	return &copying{c, x, own, cancel}
 }
 
