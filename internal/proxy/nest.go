@@ -26,10 +26,8 @@ func (d *descent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.retry = &d.forwarder.retry
 	}
 	g := x.generation
-	rule, ok := g.table.MatchUnder(d.rule, &route.Request{
-		EntryPoint: x.entryPoint.Name, Default: x.entryPoint.Default, TLS: isTLS(r), Method: r.Method,
-		Host: hostname(r.Host), Path: r.URL.Path, Header: r.Header, RawQuery: r.URL.RawQuery, ClientIP: x.client,
-	})
+	q := x.question(r)
+	rule, ok := g.table.MatchUnder(d.rule, &q)
 	if !ok {
 		x.refuse(http.StatusNotFound, reasonNoRoute)
 		return

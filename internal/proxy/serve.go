@@ -39,15 +39,13 @@ func (f *clientHandler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 		x.refuse(http.StatusServiceUnavailable, reasonNotReady)
 		return
 	}
-	rule, ok := g.table.Match(&route.Request{
-		EntryPoint: e.Name, Default: e.Default, TLS: isTLS(r), Method: r.Method, Host: hostname(r.Host), Path: r.URL.Path,
-		Header: r.Header, RawQuery: r.URL.RawQuery, ClientIP: x.client,
-	})
+	q := x.question(r)
+	rule, ok := g.table.Match(&q)
 	point := e.Name
 	if r.TLS == nil {
 		point = ""
 	}
-	switch status, reason := g.refusal(x.ctx, point, hostname(r.Host), rule); {
+	switch status, reason := g.refusal(x.ctx, point, q.Host, rule); {
 	case status != 0:
 		x.refuse(status, reason)
 	case ok:
@@ -58,6 +56,14 @@ func (f *clientHandler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 		x.refuse(http.StatusServiceUnavailable, reasonNotReady)
 	default:
 		x.refuse(http.StatusNotFound, reasonNoRoute)
+	}
+}
+
+// question is what routes are asked about a request.
+func (x *exchange) question(r *http.Request) route.Request {
+	return route.Request{
+		EntryPoint: x.entryPoint.Name, Default: x.entryPoint.Default, TLS: isTLS(r), Method: r.Method,
+		Host: hostname(r.Host), Path: r.URL.Path, Header: r.Header, RawQuery: r.URL.RawQuery, ClientIP: x.client,
 	}
 }
 
