@@ -89,11 +89,7 @@ func findStreams(rules []*route.Rule, entryPoints []EntryPoint) map[string]strea
 		if rule == nil || rule.Route.Lane != model.LaneTCP {
 			continue
 		}
-		names := rule.Route.EntryPoints
-		if len(names) == 0 {
-			names = defaultEntryPoints(entryPoints)
-		}
-		for _, name := range names {
+		for _, name := range entryPointsOf(rule.Route, entryPoints) {
 			on := found[name]
 			on.tls = on.tls || rule.Route.TLS
 			on.plain = on.plain || !rule.Route.TLS
@@ -103,7 +99,11 @@ func findStreams(rules []*route.Rule, entryPoints []EntryPoint) map[string]strea
 	return found
 }
 
-func defaultEntryPoints(all []EntryPoint) (names []string) {
+// entryPointsOf are those that a route is served on: those that it names, else the default ones.
+func entryPointsOf(r *model.Route, all []EntryPoint) (names []string) {
+	if len(r.EntryPoints) > 0 {
+		return r.EntryPoints
+	}
 	for i := range all {
 		if all[i].Default && !all[i].UDP {
 			names = append(names, all[i].Name)
@@ -321,10 +321,7 @@ func (b *builder) checkCertificates(rule *route.Rule) []model.Problem {
 	if !r.TLS || r.Passthrough || r.Lane != model.LaneTCP || r.Export.Offered { // a follower may have one
 		return nil
 	}
-	names := r.EntryPoints
-	if len(names) == 0 {
-		names = defaultEntryPoints(b.entryPoints)
-	}
+	names := entryPointsOf(r, b.entryPoints)
 	for i := range b.entryPoints {
 		e := &b.entryPoints[i]
 		for _, name := range names {

@@ -164,8 +164,9 @@ func (t *terms) assign(b *builder, rules []*route.Rule) {
 		if named && (o == nil || o.Broken) {
 			continue // it is refused, and is not to harm others
 		}
+		points := entryPointsOf(rule.Route, b.entryPoints)
 		for host := range hostsOf(&rule.Route.Match) {
-			for _, point := range b.pointsOf(rule.Route) {
+			for _, point := range points {
 				c := claims[at{point, host}]
 				if c == nil {
 					c = &tlsClaim{options: o, names: make(map[string]bool)}
@@ -233,14 +234,6 @@ func eachHost(m *model.Match, yield func(string) bool) bool {
 	return true
 }
 
-// pointsOf are the entry points that a route is served on.
-func (b *builder) pointsOf(r *model.Route) []string {
-	if len(r.EntryPoints) > 0 {
-		return r.EntryPoints
-	}
-	return defaultEntryPoints(b.entryPoints)
-}
-
 // compile makes what handshakes need. What did not change is taken over.
 func (t *terms) compile(b *builder, s *model.Snapshot) {
 	for i := range b.entryPoints {
@@ -266,8 +259,9 @@ func (t *terms) compile(b *builder, s *model.Snapshot) {
 
 // want notes that there should be certificates for the names that a route gives.
 func (t *terms) want(b *builder, r *model.Route) {
+	points := entryPointsOf(r, b.entryPoints)
 	for _, name := range r.TLSNames {
-		for _, point := range b.pointsOf(r) {
+		for _, point := range points {
 			if t.wanted == nil {
 				t.wanted = make(map[string]map[string]model.Problem)
 			}
