@@ -123,14 +123,25 @@ func parameter(part, name string) (value string, ok bool) {
 	return v, true
 }
 
-// cookieValues returns the values of a cookie (RFC 6265 §5.4).
-func cookieValues(h http.Header, name string) iter.Seq[string] {
-	return func(yield func(string) bool) {
+// cookiePairs returns the names and values of cookies as they came (RFC 6265 §5.4).
+func cookiePairs(h http.Header) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
 		for _, line := range h["Cookie"] {
 			for pair := range strings.SplitSeq(line, ";") {
-				if k, v, _ := strings.Cut(strings.Trim(pair, " \t"), "="); k == name && !yield(strings.Trim(v, `"`)) {
+				if k, v, _ := strings.Cut(strings.Trim(pair, " \t"), "="); !yield(k, v) {
 					return
 				}
+			}
+		}
+	}
+}
+
+// cookieValues returns the values of a cookie, without quotes.
+func cookieValues(h http.Header, name string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for k, v := range cookiePairs(h) {
+			if k == name && !yield(strings.Trim(v, `"`)) {
+				return
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -32,12 +33,7 @@ func (k *verifyKey) verifies(id string, alg jose.SignatureAlgorithm) bool {
 	if id != "" && k.id != "" && id != k.id {
 		return false
 	}
-	for _, a := range k.algs {
-		if a == alg {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(k.algs, alg)
 }
 
 // algorithmsOf are those that a key is good for; nil: it is weak, or of an unknown kind.

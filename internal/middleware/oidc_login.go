@@ -82,11 +82,9 @@ func (o *oidc) loginCookie(state string) string { return o.cookie + "-login-" + 
 
 // loginCookies are the names of those that the request has.
 func (o *oidc) loginCookies(h http.Header) (names []string) {
-	for _, line := range h["Cookie"] {
-		for pair := range strings.SplitSeq(line, ";") {
-			if name, _, _ := strings.Cut(strings.Trim(pair, " \t"), "="); strings.HasPrefix(name, o.cookie+"-login-") {
-				names = append(names, name)
-			}
+	for name := range cookiePairs(h) {
+		if strings.HasPrefix(name, o.cookie+"-login-") {
+			names = append(names, name)
 		}
 	}
 	return names
