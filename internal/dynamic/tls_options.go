@@ -2,7 +2,6 @@ package dynamic
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/model"
@@ -85,12 +84,7 @@ var clientAuthTypes = map[string]tls.ClientAuthType{
 // else is said.
 func (p place) clientAuth(spec *clientAuth, t *model.TLSOptions) {
 	for i, text := range spec.CAFiles {
-		at := p.in("caFiles", i)
-		pem := at.pem(text)
-		if !at.isBlamed() && !x509.NewCertPool().AppendCertsFromPEM([]byte(pem)) {
-			at.invalid("there is no certificate in it; it is a file of PEM, or the PEM itself")
-		}
-		t.ClientCAs = append(t.ClientCAs, pem)
+		t.ClientCAs = append(t.ClientCAs, p.in("caFiles", i).authority(text))
 		t.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	if spec.Type == "" {

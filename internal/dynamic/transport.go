@@ -115,12 +115,7 @@ func (o *object) transport(spec *serversTransport) *model.Transport {
 		len(spec.RootCAs)+len(spec.Certificates) == 0)
 	o.transportTimeouts(spec.Timeouts, t)
 	for i, text := range spec.RootCAs {
-		at := o.in("rootCAs", i)
-		pem := at.pem(text)
-		if !at.isBlamed() && !x509.NewCertPool().AppendCertsFromPEM([]byte(pem)) {
-			at.invalid("there is no certificate in it; it is a file of PEM, or the PEM itself")
-		}
-		t.TLS.Roots = append(t.TLS.Roots, pem)
+		t.TLS.Roots = append(t.TLS.Roots, o.in("rootCAs", i).authority(text))
 	}
 	for i, c := range spec.Certificates {
 		at := o.in("certificates", i)
@@ -133,6 +128,15 @@ func (o *object) transport(spec *serversTransport) *model.Transport {
 		t.TLS.Certificates = append(t.TLS.Certificates, pair)
 	}
 	return t
+}
+
+// authority reads the certificate of who issues others.
+func (p place) authority(text string) string {
+	pem := p.pem(text)
+	if !p.isBlamed() && !x509.NewCertPool().AppendCertsFromPEM([]byte(pem)) {
+		p.invalid("there is no certificate in it; it is a file of PEM, or the PEM itself")
+	}
+	return pem
 }
 
 var tlsVersions = map[string]uint16{
