@@ -41,6 +41,20 @@ func (d *depths) served(tb testing.TB) int {
 	return int(d.raw.served.Load())
 }
 
+// agree wants the same at both depths, and the raw one to have served exactly where it should. Nothing can be sent after.
+func (d *depths) agree(t *testing.T, raw, general [2]string, isRaw bool) {
+	t.Helper()
+	if raw != general {
+		t.Errorf("raw:\n%.900q\n%.900q\ngeneral:\n%.900q\n%.900q", raw[0], raw[1], general[0], general[1])
+	}
+	if served := d.served(t) > 0; served != isRaw {
+		t.Errorf("at the raw depth: %v, want %v", served, isRaw)
+	}
+	if raw[1] == "" {
+		t.Error("no answer")
+	}
+}
+
 // watched counts what the raw depth served.
 type watched struct {
 	*clientHandler
@@ -282,15 +296,7 @@ func TestDepths(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			d := newDepths(t, EntryPoint{Via: Via{Name: "f", Answers: true}}, nil)
 			raw, general := d.both(t, c.request, c.answer)
-			if raw != general {
-				t.Errorf("raw:\n%.900q\n%.900q\ngeneral:\n%.900q\n%.900q", raw[0], raw[1], general[0], general[1])
-			}
-			if served := d.served(t) > 0; served != c.raw {
-				t.Errorf("at the raw depth: %v, want %v", served, c.raw)
-			}
-			if raw[1] == "" {
-				t.Error("no answer")
-			}
+			d.agree(t, raw, general, c.raw)
 		})
 	}
 }

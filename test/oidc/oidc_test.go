@@ -12,8 +12,6 @@ import (
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -35,10 +33,7 @@ func newWorld(t *testing.T) *world {
 	if testing.Short() {
 		t.Skip("runs other programs")
 	}
-	node := instance.Need(t, "node", "nodejs")
-	if _, err := os.Stat("node_modules/oidc-provider"); err != nil {
-		t.Fatal("oidc-provider is needed; in this folder: npm ci")
-	}
+	node := instance.NeedNode(t, "oidc-provider")
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = fmt.Fprintf(w, "%s for %q with %q", r.URL, r.Header["X-User"], r.Header["Cookie"])
 	}))
@@ -55,21 +50,8 @@ func newWorld(t *testing.T) *world {
 // provider starts it, and returns its port and what has it obey a command.
 func provider(t *testing.T, node string) (port string, tell func(command string)) {
 	t.Helper()
-	cmd := exec.Command(node, "provider.mjs")
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	lines := bufio.NewScanner(out)
+	p := instance.StartNode(t, node, "provider.mjs")
+	lines := bufio.NewScanner(p.Out)
 	read := func(wanted *regexp.Regexp) string { // its notices are in between
 		for lines.Scan() {
 			if wanted.MatchString(lines.Text()) {
@@ -82,7 +64,7 @@ func provider(t *testing.T, node string) (port string, tell func(command string)
 	port = read(regexp.MustCompile(`^\d+$`))
 	return port, func(command string) {
 		t.Helper()
-		if _, err := io.WriteString(in, command+"\n"); err != nil {
+		if _, err := io.WriteString(p.In, command+"\n"); err != nil {
 			t.Fatal(err)
 		}
 		read(regexp.MustCompile(`^done$`))

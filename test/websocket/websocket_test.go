@@ -3,9 +3,7 @@
 package websocket_test
 
 import (
-	"bufio"
 	"context"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -21,10 +19,7 @@ func TestWebSocket(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs other programs")
 	}
-	node := instance.Need(t, "node", "nodejs")
-	if _, err := os.Stat("node_modules/ws"); err != nil {
-		t.Fatal("ws is needed; in this folder: npm ci")
-	}
+	node := instance.NeedNode(t, "ws")
 	fairlead := instance.Start(t, "", map[string]string{"SERVICE": "http://127.0.0.1:" + serve(t, node)})
 	for entryPoint, scheme := range map[string]string{"plain": "ws://", "secure": "wss://"} {
 		t.Run(entryPoint, func(t *testing.T) {
@@ -42,17 +37,7 @@ func TestWebSocket(t *testing.T) {
 // serve starts the service and returns its port.
 func serve(t *testing.T, node string) string {
 	t.Helper()
-	cmd := exec.Command(node, "server.mjs")
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	port, err := bufio.NewReader(out).ReadString('\n')
+	port, err := instance.StartNode(t, node, "server.mjs").Out.ReadString('\n')
 	if err != nil {
 		t.Fatalf("the service did not say where it is: %v", err)
 	}
