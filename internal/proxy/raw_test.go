@@ -41,7 +41,8 @@ func (d *depths) served(tb testing.TB) int {
 	return int(d.raw.served.Load())
 }
 
-// agree wants the same at both depths, and the raw one to have served exactly where it should. Nothing can be sent after.
+// agree wants the same at both depths, and the raw one to have served exactly where it should. Nothing can be sent
+// after.
 func (d *depths) agree(t *testing.T, raw, general [2]string, isRaw bool) {
 	t.Helper()
 	if raw != general {
