@@ -11,7 +11,6 @@ type cost int
 
 const (
 	costControl cost = iota // PING, SETTINGS, PRIORITY, frames for what is over, and those that are unknown
-	costWindow              // WINDOW_UPDATE
 	costEmpty               // frames of fields or bodies with nothing in them
 	costReset               // a stream that ends before its answer does, for whatever the client did
 )
@@ -21,7 +20,8 @@ const (
 	controlCredit  = 500 // most, and at first; as many come back in controlRefill
 	controlRefill  = 10 * time.Second
 	resetRefill    = 10 * time.Second
-	controlsPerUse = 4 // come back with each DATA frame and each answer
+	controlsPerUse = 4   // come back with each DATA frame and each answer
+	leastReturn    = 256 // bytes that a WINDOW_UPDATE gives back, at least, to be part of a download
 )
 
 // credit bounds what a client can make us do without letting us do something for it: floods of small frames, and of
@@ -32,6 +32,7 @@ type credit struct {
 	controls, resets float64
 	maxResets        float64
 	at               time.Time
+	returnable       int64 // bytes of DATA sent that WINDOW_UPDATEs have not given back, of a stream and of the connection
 }
 
 func (k *credit) start(now time.Time, streams int) {
@@ -61,6 +62,22 @@ func (k *credit) refill(now time.Time) {
 	k.at = now
 	k.controls = min(controlCredit, k.controls+controlCredit*passed.Seconds()/controlRefill.Seconds())
 	k.resets = min(k.maxResets, k.resets+k.maxResets*passed.Seconds()/resetRefill.Seconds())
+}
+
+// window charges a WINDOW_UPDATE. One that gives back bytes that were sent costs nothing, however long after: a client
+// that reads 16 MiB in pieces of 4 KiB sends 8,192 of them, and many when nothing more comes to it.
+func (k *credit) window(increment uint32) error {
+	if n := int64(increment); n >= leastReturn && n <= k.returnable {
+		k.returnable -= n
+		return nil
+	}
+	return k.charge(costControl)
+}
+
+// sent gives back what a part of an answer of so many bytes is worth.
+func (k *credit) sent(bytes int) {
+	k.useful()
+	k.returnable += 2 * int64(bytes)
 }
 
 // useful gives back what a part of a body is worth.

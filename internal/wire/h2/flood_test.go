@@ -1,6 +1,8 @@
 package h2
 
 import (
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -83,5 +85,27 @@ func TestFloods(t *testing.T) {
 			}
 			c.want(0, "closed")
 		})
+	}
+}
+
+// TestSmallReadsAreNoFlood: a client that reads in small pieces gives each of them back, twice; also those that it finds
+// in its own buffers, when the answer has long ended.
+func TestSmallReadsAreNoFlood(t *testing.T) {
+	for _, length := range []int{3 << 20, 16 << 20} { // in the client's window, and through it
+		s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, length)) })
+		client := &http.Client{Transport: transportTo(t, s)}
+		for _, piece := range []int{512, 4 << 10, 8 << 10, 32 << 10} {
+			t.Run(fmt.Sprint(length, " by ", piece), func(t *testing.T) {
+				answer, err := client.Get("http://a.example/")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer answer.Body.Close()
+				read := struct{ io.Writer }{io.Discard} // without its own buffer
+				if n, err := io.CopyBuffer(read, answer.Body, make([]byte, piece)); err != nil || n != int64(length) {
+					t.Errorf("%d bytes of %d: %v", n, length, err)
+				}
+			})
+		}
 	}
 }

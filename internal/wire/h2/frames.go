@@ -109,7 +109,7 @@ func (c *conn) onSetting(s http2.Setting) error {
 func (c *conn) onWindowUpdate(f *http2.WindowUpdateFrame) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := c.credit.charge(costWindow); err != nil {
+	if err := c.credit.window(f.Increment); err != nil {
 		return err
 	}
 	if f.StreamID == 0 {

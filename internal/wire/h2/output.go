@@ -98,7 +98,7 @@ func (c *conn) appendData(s *stream, p []byte, end bool) {
 	c.out.b = append(c.out.b, p...)
 	s.window -= int64(len(p))
 	c.window -= int64(len(p))
-	c.credit.useful()
+	c.credit.sent(len(p))
 }
 
 // appendFields appends HEADERS, and CONTINUATION where they do not fit. status is 0 for a trailer.
