@@ -84,39 +84,50 @@ func offlineProblems(ctx context.Context, c *config.Config) ([]model.Problem, er
 		}
 	}
 	problems := slices.Concat(snapshot.Problems, found, checkSecrets(c))
-	if len(c.Clusters) > 0 {
-		problems = slices.DeleteFunc(problems, func(p model.Problem) bool { return aboutLink(snapshot, p) })
+	if len(c.Sources()) > len(files) {
+		problems = slices.DeleteFunc(problems, func(p model.Problem) bool { return aboutElsewhere(snapshot, p) })
 	}
 	slices.SortFunc(problems, model.Problem.Compare)
 	return problems, nil
 }
 
-// aboutLink reports whether a problem is that a route leads to a service of a followed cluster, which cannot be known
-// here.
-func aboutLink(s *model.Snapshot, p model.Problem) bool {
+// aboutElsewhere reports whether a problem is that a route needs a service or a middleware of a place that is not read
+// here: a followed cluster, an orchestrator.
+func aboutElsewhere(s *model.Snapshot, p model.Problem) bool {
 	r, ok := model.Find(s.Routes, p.Object.Ref)
-	return ok && p.Code == model.UnknownService &&
-		usesLink(s, r.Backends, r.Source, make(map[*model.Service]bool))
+	switch {
+	case !ok:
+		return false
+	case p.Code == model.UnknownMiddleware:
+		return slices.ContainsFunc(r.Middlewares, func(m model.Ref) bool { return isElsewhere(m, r.Source) })
+	}
+	return p.Code == model.UnknownService && usesElsewhere(s, r.Backends, r.Source, make(map[*model.Service]bool))
 }
 
-// usesLink reports whether backends of an object of a source, or what they use, are services of followed clusters. Seen
-// are the services that were looked at: they may lead in a circle.
-func usesLink(s *model.Snapshot, list []model.Backend, from model.Source, seen map[*model.Service]bool) bool {
+// usesElsewhere reports whether backends of an object of a source, or what they use, are services of places that are
+// not read here. Seen are the services that were looked at: they may lead in a circle.
+func usesElsewhere(s *model.Snapshot, list []model.Backend, from model.Source, seen map[*model.Service]bool) bool {
 	return slices.ContainsFunc(list, func(b model.Backend) bool {
-		ref := b.Service
-		if ref.Source = cmp.Or(ref.Source, from); ref.Source.Kind() == model.LinkKind {
+		if isElsewhere(b.Service, from) {
 			return true
 		}
+		ref := b.Service
+		ref.Source = cmp.Or(ref.Source, from)
 		service, ok := model.Find(s.Services, ref)
 		if !ok || seen[service] {
 			return false
 		}
 		seen[service] = true
-		return usesLink(s, service.Backends, service.Source, seen)
+		return usesElsewhere(s, service.Backends, service.Source, seen)
 	})
 }
 
-// offlineSnapshot reads what the instance's own providers know, once.
+// isElsewhere reports whether a reference that stands in an object of a source leads to a place that is not read here.
+func isElsewhere(ref model.Ref, from model.Source) bool {
+	return cmp.Or(ref.Source, from).Kind() != config.File{}.Source().Kind()
+}
+
+// offlineSnapshot reads what the instance's own files know, once.
 func offlineSnapshot(ctx context.Context, c *config.Config) (*model.Snapshot, error) {
 	snapshot, _, err := readFiles(ctx, c)
 	return snapshot, err
@@ -126,7 +137,11 @@ func offlineSnapshot(ctx context.Context, c *config.Config) (*model.Snapshot, er
 func readFiles(ctx context.Context, c *config.Config) (*model.Snapshot, map[model.Source]*file.Provider, error) {
 	from := make(map[model.Source]model.Snapshot)
 	providers := make(map[model.Source]*file.Provider)
-	for _, f := range c.Files {
+	for _, own := range c.Providers {
+		f, ok := own.(config.File)
+		if !ok {
+			continue // it is not here that its place can be reached
+		}
 		ctx, done := context.WithCancel(ctx)
 		p := file.New(file.Config{Source: f.Source(), Path: f.Path(), Once: true}, slog.New(slog.DiscardHandler))
 		err := p.Run(ctx, func(s model.Snapshot) {

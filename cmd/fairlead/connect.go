@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/access"
 	"github.com/fairlead/fairlead/internal/api"
+	"github.com/fairlead/fairlead/internal/cert"
 	"github.com/fairlead/fairlead/internal/model"
 )
 
@@ -82,15 +82,11 @@ func isLoopback(host string) bool {
 }
 
 func trustOnly(file string) (*tls.Config, error) {
-	pem, err := os.ReadFile(file)
+	c, err := cert.ClientTLS(cert.ClientFiles{CA: file})
 	if err != nil {
-		return nil, fmt.Errorf("reading --ca: %w", err)
+		return nil, fmt.Errorf("--ca: %w", err)
 	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("reading --ca: there is no certificate in %s", file)
-	}
-	return &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12}, nil
+	return c, nil
 }
 
 // token reads the API key. What the command line says goes before what the environment says.

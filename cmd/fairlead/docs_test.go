@@ -131,7 +131,7 @@ func routeProblems(t *testing.T, block string) string {
 	}
 	var text strings.Builder
 	for _, problem := range append(merged.Problems, p.Problems()...) {
-		if !aboutLink(merged, problem) {
+		if !aboutElsewhere(merged, problem) {
 			text.WriteString(problem.String() + "\n")
 		}
 	}

@@ -19,7 +19,6 @@ import (
 	"github.com/fairlead/fairlead/internal/link"
 	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/provider"
-	"github.com/fairlead/fairlead/internal/provider/file"
 	"github.com/fairlead/fairlead/internal/proxy"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/telemetry"
@@ -38,6 +37,7 @@ type instance struct {
 	keyring   *cert.Keyring          // certificates that snapshots bring
 	workload  *cert.Workload         // nil: nobody says who the instance is
 	catalog   *catalog.Catalog
+	providers []provider.Provider       // in the order of the configuration
 	followers map[string]*link.Follower // by cluster
 	gateways  map[string]proxy.Gateway  // by cluster
 	exporter  *link.Exporter            // nil where no link is offered
@@ -63,7 +63,7 @@ func newInstance(ctx context.Context, c *config.Config, log *slog.Logger) (*inst
 	i := &instance{config: c, log: log, files: make(map[string]*cert.Files), keyring: cert.NewKeyring()}
 	i.metrics = telemetry.NewMetrics()
 	for _, step := range []func(context.Context) error{
-		i.openStore, i.openCatalog, i.openFollowers, i.openLink, i.openProxy, i.openServices,
+		i.openStore, i.openCatalog, i.openProviders, i.openFollowers, i.openLink, i.openProxy, i.openServices,
 	} {
 		if err := step(ctx); err != nil {
 			i.close()
@@ -89,8 +89,8 @@ func (i *instance) Run(ctx context.Context) error {
 	group.Go(func() error { return i.catalog.Run(running) }) // the start deadline
 	group.Go(func() error { return i.apply(running) })       // each change, into the data plane and onto the link
 	group.Go(func() error { return i.proxy.Run(running) })   // the entry points
-	for _, f := range i.config.Files {
-		group.Go(func() error { return i.runFile(running, f) }) // one for each file provider
+	for n, p := range i.providers {
+		group.Go(func() error { return i.runProvider(running, i.config.Providers[n], p) })
 	}
 	for name, f := range i.followers {
 		group.Go(func() error { return i.runFollower(running, name, f) }) // one for each followed cluster
@@ -154,11 +154,6 @@ func (i *instance) problems() []model.Problem {
 		problems = append(problems, f.Problems()...)
 	}
 	return problems
-}
-
-func (i *instance) runFile(ctx context.Context, f config.File) error {
-	p := file.New(file.Config{Source: f.Source(), Path: f.Path(), Once: !f.Watch}, i.log)
-	return provider.Run(ctx, f.Source(), p, i.catalog, i.log)
 }
 
 func (i *instance) runFollower(ctx context.Context, cluster string, f *link.Follower) error {

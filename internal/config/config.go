@@ -11,7 +11,7 @@ type Config struct {
 	// Cluster is the name of the cluster that the instance runs in. Default: "local".
 	Cluster     string
 	EntryPoints []EntryPoint // sorted by name
-	Files       []File       // the file providers, in the order of the file
+	Providers   []Provider   // in the order of the file
 	Link        *Link        // nil: nothing is offered to followers
 	Export      Export
 	Clusters    []Cluster // that the instance follows, in the order of the file
@@ -33,8 +33,8 @@ type Config struct {
 // precedence names.
 func (c *Config) Order() []model.Source {
 	var order []model.Source
-	for _, f := range c.Files {
-		order = append(order, f.Source())
+	for _, p := range c.Providers {
+		order = append(order, p.Source())
 	}
 	for _, name := range c.Precedence {
 		order = append(order, model.LinkSource(name))
@@ -46,8 +46,8 @@ func (c *Config) Order() []model.Source {
 // the order of the file.
 func (c *Config) Sources() []model.Source {
 	var sources []model.Source
-	for _, f := range c.Files {
-		sources = append(sources, f.Source())
+	for _, p := range c.Providers {
+		sources = append(sources, p.Source())
 	}
 	for _, cluster := range c.Clusters {
 		sources = append(sources, cluster.Source())
@@ -106,24 +106,4 @@ type AccessLog struct {
 // Prometheus is where metrics are offered, in Prometheus' text format under /metrics.
 type Prometheus struct {
 	Address Address `doc:"address"` // required
-}
-
-// File is a file provider.
-type File struct {
-	Name string `doc:"name"` // which of the file providers; default: "main"
-	// Filename or Directory is what is read; exactly one is set.
-	Filename  string `doc:"filename"`
-	Directory string `doc:"directory"`
-	Watch     bool   `doc:"watch"` // read it again whenever it changes; default: true
-}
-
-// Source returns the source of the provider's objects: "file/main".
-func (f File) Source() model.Source { return model.Source("file/" + f.Name) }
-
-// Path returns the file or folder to read.
-func (f File) Path() string {
-	if f.Directory != "" {
-		return f.Directory
-	}
-	return f.Filename
 }

@@ -90,9 +90,9 @@ func TestEveryField(t *testing.T) {
 				Certificates: []KeyPair{{CertFile: "/etc/fairlead/certs/a.pem", KeyFile: "/etc/keys/a.pem"}},
 			},
 		}},
-		Files: []File{
-			{Name: "main", Directory: "/etc/fairlead/routes", Watch: true},
-			{Name: "extra", Filename: "/etc/fairlead/extra.toml"},
+		Providers: []Provider{
+			File{Name: "main", Directory: "/etc/fairlead/routes", Watch: true},
+			File{Name: "extra", Filename: "/etc/fairlead/extra.toml"},
 		},
 		Link: &Link{
 			Address: ":9444", Names: []string{"edge.example", "192.0.2.1"},
@@ -159,7 +159,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("%+v lacks defaults", c)
 	}
 	path := filepath.Join(filepath.Dir(c.Store.Path), "r.yml")
-	if f := c.Files[0]; f.Source() != "file/main" || !f.Watch || f.Path() != path {
+	if f := c.Providers[0].(File); f.Source() != "file/main" || !f.Watch || f.Path() != path {
 		t.Errorf("file provider %+v", f)
 	}
 }

@@ -111,3 +111,12 @@ func (l *loader) precedence(p part, c *Config) {
 func (c *Config) follows(name string) bool {
 	return slices.ContainsFunc(c.Clusters, func(o Cluster) bool { return o.Name == name })
 }
+
+// unique reports a name that was seen before. Seen holds where.
+func (l *loader) unique(p part, name string, seen map[string]string) {
+	if first, ok := seen[name]; ok {
+		l.wrong(p, "the name %q is already taken by %s", name, first)
+		return
+	}
+	seen[name] = p.path
+}

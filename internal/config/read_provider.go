@@ -1,65 +1,106 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/document"
+	"github.com/fairlead/fairlead/internal/model"
 )
 
-// providers reads the providers of every kind; letter case does not count in a kind.
-func (l *loader) providers(p part) []File {
-	var files []File
-	known := append([]string{"file"}, traefikProviders...)
+// defaultProvider is the name of a provider that is not given one.
+const defaultProvider = "main"
+
+// providers reads the providers of every kind, in the order of the file; letter case does not count in a kind. Of each
+// kind there is one, or a list.
+func (l *loader) providers(p part) []Provider {
+	kinds := []kind{
+		{"file", l.file},
+	}
+	var all []Provider
+	seen := map[model.Source]string{} // where each was given first
 	names, parts := l.entries(p)
 	for i, name := range names {
-		switch {
-		case strings.EqualFold(name, "file"):
-			files = append(files, l.files(parts[i])...)
-		case contains(traefikProviders, name):
-			l.wrong(parts[i], "%q is not supported yet; remove it", name)
-		default:
-			l.wrong(parts[i], "%s", document.UnknownField(name, known))
+		k := slices.IndexFunc(kinds, func(k kind) bool { return strings.EqualFold(k.name, name) })
+		if k < 0 {
+			l.unknownProvider(parts[i], name, kinds)
+			continue
+		}
+		for _, p := range l.oneOrMore(parts[i]) {
+			provider := kinds[k].read(p)
+			_, name, _ := strings.Cut(string(provider.Source()), "/")
+			if !clusterName.MatchString(name) {
+				l.wrong(p.key("name"), "%q is no name of a provider; use a-z, 0-9 and -", shorten(name))
+			}
+			if first, ok := seen[provider.Source()]; ok {
+				l.wrong(p.key("name"), "the name %q is already taken by %s", name, first)
+			} else {
+				seen[provider.Source()] = p.key("name").path
+			}
+			all = append(all, provider)
 		}
 	}
-	return files
+	return all
 }
 
-// files reads the file providers: one, or a list of them.
-func (l *loader) files(p part) []File {
-	if !p.given() {
-		return nil
-	}
-	parts := []part{p}
-	if p.node.Kind == document.List {
-		parts = l.list(p)
-	}
-	var files []File
-	seen := map[string]string{}
-	for _, p := range parts {
-		f := File{Name: "main", Watch: true}
-		l.decode(p, &f)
-		if !clusterName.MatchString(f.Name) {
-			l.wrong(p.key("name"), "%q is no name of a provider; use a-z, 0-9 and -", shorten(f.Name))
-		}
-		l.unique(p.key("name"), f.Name, seen)
-		switch {
-		case f.Filename != "" && f.Directory != "":
-			l.wrong(p.key("directory"), "filename and directory are both given; remove one")
-		case f.Filename == "" && f.Directory == "":
-			l.wrong(p, "names nothing to read; write filename or directory")
-		}
-		l.absolute(&f.Filename)
-		l.absolute(&f.Directory)
-		files = append(files, f)
-	}
-	return files
+// kind is one kind of provider: its key under providers, and what reads one.
+type kind struct {
+	name string
+	read func(part) Provider
 }
 
-// unique reports a name that was seen before. Seen holds where.
-func (l *loader) unique(p part, name string, seen map[string]string) {
-	if first, ok := seen[name]; ok {
-		l.wrong(p, "the name %q is already taken by %s", name, first)
+func (l *loader) unknownProvider(p part, name string, kinds []kind) {
+	if contains(traefikProviders, name) {
+		l.wrong(p, "%q is not supported yet; remove it", name)
 		return
 	}
-	seen[name] = p.path
+	known := slices.Clone(traefikProviders)
+	for _, k := range kinds {
+		known = append(known, k.name)
+	}
+	l.wrong(p, "%s", document.UnknownField(name, known))
+}
+
+// oneOrMore returns the items of a part that may be a list, or the part itself.
+func (l *loader) oneOrMore(p part) []part {
+	switch {
+	case !p.given():
+		return nil
+	case p.node.Kind == document.List:
+		return l.list(p)
+	}
+	return []part{p}
+}
+
+func (l *loader) file(p part) Provider {
+	f := File{Name: defaultProvider, Watch: true}
+	l.decode(p, &f)
+	switch {
+	case f.Filename != "" && f.Directory != "":
+		l.wrong(p.key("directory"), "filename and directory are both given; remove one")
+	case f.Filename == "" && f.Directory == "":
+		l.wrong(p, "names nothing to read; write filename or directory")
+	}
+	l.absolute(&f.Filename)
+	l.absolute(&f.Directory)
+	return f
+}
+
+// clientTLS checks what a provider shows and trusts. Nil: nothing is given.
+func (l *loader) clientTLS(p part, t *ClientTLS) {
+	if t == nil {
+		return
+	}
+	if (t.Cert == "") != (t.Key == "") {
+		l.wrong(p, "cert and key go together; only one of them is given")
+	}
+	if t.CA != "" && t.InsecureSkipVerify {
+		l.wrong(p.key("insecureSkipVerify"), "believes whoever answers, so ca has no use; remove one of them")
+	}
+	if t.ServerName != "" && !isHost(t.ServerName) {
+		l.wrong(p.key("serverName"), "%q is neither a DNS name nor an IP address", shorten(t.ServerName))
+	}
+	l.absolute(&t.CA)
+	l.absolute(&t.Cert)
+	l.absolute(&t.Key)
 }

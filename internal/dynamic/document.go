@@ -61,8 +61,14 @@ func Decode(source model.Source, file string, data []byte) (*Document, error) {
 	if err != nil {
 		return nil, err
 	}
+	return DecodeTree(source, file, root), nil
+}
+
+// DecodeTree is Decode of what was parsed already, or was never text: labels, the keys of a store. Place is where it
+// comes from, for people.
+func DecodeTree(source model.Source, place string, root *document.Node) *Document {
 	var spec fileSpec
-	d := &Document{source: source, file: file, mistakes: document.Decode(root, &spec)}
+	d := &Document{source: source, file: place, mistakes: document.Decode(root, &spec)}
 	d.routers = section(d, "http.routers", spec.HTTP.Routers, decodeSpec[router])
 	d.services = section(d, "http.services", spec.HTTP.Services, decodeService)
 	d.middlewares = section(d, "http.middlewares", spec.HTTP.Middlewares, decodeMiddleware)
@@ -72,7 +78,7 @@ func Decode(source model.Source, file string, data []byte) (*Document, error) {
 	d.udp = decodeUDP(d, &spec.UDP)
 	d.tls = decodeTLS(d, &spec.TLS)
 	d.addParts()
-	return d, nil
+	return d
 }
 
 // Files returns the files that the document refers to (usersFile, bodyFile, …), sorted, each once. A provider that

@@ -88,8 +88,8 @@ func TestFloods(t *testing.T) {
 	}
 }
 
-// TestSmallReadsAreNoFlood: a client that reads in small pieces gives each of them back, twice; also those that it finds
-// in its own buffers, when the answer has long ended.
+// TestSmallReadsAreNoFlood: a client that reads in small pieces gives each of them back, twice; also those that it
+// finds in its own buffers, when the answer has long ended.
 func TestSmallReadsAreNoFlood(t *testing.T) {
 	for _, length := range []int{3 << 20, 16 << 20} { // in the client's window, and through it
 		s := newServer(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, length)) })

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+
+	"github.com/fairlead/fairlead/internal/cert"
+	"github.com/fairlead/fairlead/internal/config"
+	"github.com/fairlead/fairlead/internal/provider"
+	"github.com/fairlead/fairlead/internal/provider/file"
+)
+
+// newProvider makes what watches one of the instance's own sources.
+func newProvider(c config.Provider, log *slog.Logger) (provider.Provider, error) {
+	switch c := c.(type) {
+	case config.File:
+		return file.New(file.Config{Source: c.Source(), Path: c.Path(), Once: !c.Watch}, log), nil
+	}
+	return nil, fmt.Errorf("%s: nothing watches a %T", c.Source(), c)
+}
+
+// openProviders makes what watches the sources of the instance itself.
+func (i *instance) openProviders(context.Context) error {
+	for _, c := range i.config.Providers {
+		p, err := newProvider(c, i.log)
+		if err != nil {
+			return fmt.Errorf("provider %s: %w", c.Source(), err)
+		}
+		i.providers = append(i.providers, p)
+	}
+	return nil
+}
+
+// runProvider keeps one of the instance's own sources running.
+func (i *instance) runProvider(ctx context.Context, c config.Provider, p provider.Provider) error {
+	return provider.Run(ctx, c.Source(), p, i.catalog, i.log)
+}
+
+// clientTLS returns the TLS side of a provider. Nil: nothing is configured.
+func clientTLS(c *config.ClientTLS) (*tls.Config, error) {
+	if c == nil {
+		return nil, nil
+	}
+	t, err := cert.ClientTLS(cert.ClientFiles{CA: c.CA, Cert: c.Cert, Key: c.Key})
+	if err != nil {
+		return nil, err
+	}
+	t.ServerName, t.InsecureSkipVerify = c.ServerName, c.InsecureSkipVerify
+	return t, nil
+}
