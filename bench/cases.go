@@ -9,18 +9,21 @@ import (
 
 // The paths of the service's answers.
 const (
-	smallPath = "/bytes/128"
-	pagePath  = "/bytes/10240"
-	largePath = "/bytes/1048576"
+	smallPath  = "/bytes/128"
+	pagePath   = "/bytes/10240"
+	largePath  = "/bytes/1048576"
+	textPath   = "/text/10240"
+	cachedPath = "/cached/10240"
 )
 
 // benchCase is one thing to be measured.
 type benchCase struct {
 	name, about string
-	quick       bool   // part of --quick
-	site        string // what the proxies serve
-	variants    bool   // Fairlead with and without metrics and access log, in place of the peers
-	needs       string // a program that makes the load
+	quick       bool     // part of --quick
+	site        string   // what the proxies serve
+	variants    bool     // Fairlead with and without metrics and access log, in place of the peers
+	needs       string   // a program that makes the load
+	peers       []string // the programs that take part beside Fairlead; nil: all, empty: none
 	work
 }
 
@@ -40,7 +43,7 @@ type load interface {
 // wrkCase is a case that wrk makes.
 func wrkCase(name, about string, quick bool, w wrk) benchCase {
 	c := loadWork{load: w}
-	if !w.tls && !w.new && w.path != largePath {
+	if !w.tls && !w.new && w.path != largePath && w.path != textPath { // the open loop reads lengths, and no chunks
 		c.latency = &openLoop{conns: w.connections, hosts: w.hosts, path: w.path}
 	}
 	site := one
@@ -59,6 +62,12 @@ func allCases() []benchCase {
 	telemetry := wrkCase("telemetry", "h1-64, Fairlead alone: bare, with metrics, with metrics and access log", false,
 		wrk{connections: 64, hosts: 1, path: smallPath})
 	telemetry.variants = true
+	compress := wrkCase("compress", "HTTP/1.1, 64 connections, 10 KiB of words made smaller with gzip", false,
+		wrk{connections: 64, hosts: 1, path: textPath})
+	compress.site, compress.peers = compressed, []string{"nginx", "haproxy"}
+	cache := wrkCase("cache", "HTTP/1.1, 64 connections, 10 KiB that are kept", false,
+		wrk{connections: 64, hosts: 1, path: cachedPath})
+	cache.site, cache.peers = cached, []string{"nginx", "haproxy"}
 	return []benchCase{
 		wrkCase("h1-1", "HTTP/1.1, 1 connection, 128 bytes", false, wrk{connections: 1, hosts: 1, path: smallPath}),
 		wrkCase("h1-64", "HTTP/1.1, 64 connections, 128 bytes", true, wrk{connections: 64, hosts: 1, path: smallPath}),
@@ -78,6 +87,11 @@ func allCases() []benchCase {
 		wrkCase("routes", "10,000 routes, random hosts, 64 connections, 128 bytes", true,
 			wrk{connections: 64, hosts: manyRoutes, path: smallPath}),
 		telemetry,
+		compress, cache,
+		{
+			name: "middlewares", about: "h1-64 for each middleware, Fairlead alone", site: eachOne, needs: "wrk",
+			peers: []string{}, work: middlewareWork{},
+		},
 		{
 			name: "idle", about: "memory: idle, and for each idle connection", site: one, quick: true,
 			work: idleWork{},

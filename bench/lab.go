@@ -128,7 +128,10 @@ func (l *lab) start(ctx context.Context, p proxy, kind string) (*instance, error
 	if err != nil {
 		return nil, err
 	}
-	s := newSite(kind, l.port)
+	s, err := newSite(kind, l.port)
+	if err != nil {
+		return nil, err
+	}
 	s.HTTP, s.HTTPS, s.H2C, s.Admin = addresses[0], addresses[1], addresses[2], addresses[3]
 	s.Dir = filepath.Join(l.dir, fmt.Sprintf("%s-%s-%d", kind, p.name, len(l.started)))
 	s.Cert, s.Key = filepath.Join(l.dir, "cert.pem"), filepath.Join(l.dir, "key.pem")
@@ -151,6 +154,9 @@ func (l *lab) start(ctx context.Context, p proxy, kind string) (*instance, error
 	}
 	l.started = append(l.started, i)
 	if err := i.ready(ctx); err != nil {
+		return nil, err
+	}
+	if err := i.works(ctx); err != nil {
 		return nil, err
 	}
 	i.took = time.Since(began)
@@ -209,29 +215,59 @@ func (i *instance) ready(ctx context.Context) error {
 	return nil
 }
 
+// works checks that the proxy does with answers what the site says.
+func (i *instance) works(ctx context.Context) error {
+	host := i.site.Routes[0].Host
+	if i.site.Compress {
+		_, smaller, err := ask(ctx, i.site.HTTP, host, textPath)
+		if err == nil && !smaller {
+			err = fmt.Errorf("%s does not make answers smaller", i.name)
+		}
+		return err
+	}
+	if i.site.Cache {
+		first, err := get(ctx, i.site.HTTP, host, cachedPath)
+		if err != nil {
+			return err
+		}
+		second, err := get(ctx, i.site.HTTP, host, cachedPath)
+		if err == nil && first != second {
+			err = fmt.Errorf("%s does not keep answers", i.name)
+		}
+		return err
+	}
+	return nil
+}
+
 // errEnded ends waiting for a process.
 var errEnded = errors.New("it has ended")
 
 // get returns the body of an answer with the status 200, over a new connection.
 func get(ctx context.Context, address, host, path string) (string, error) {
+	body, _, err := ask(ctx, address, host, path)
+	return body, err
+}
+
+// ask is get, and reports whether the body came smaller, with gzip.
+func ask(ctx context.Context, address, host, path string) (body string, smaller bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, nil)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	request.Host = host
 	transport := &http.Transport{DisableKeepAlives: true, DialContext: new(net.Dialer).DialContext}
 	answer, err := transport.RoundTrip(request)
 	if err != nil {
-		return "", err
+		return "", false, err
 	}
 	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
+	read, err := io.ReadAll(answer.Body)
 	if err == nil && answer.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s answered %s", address, answer.Status)
 	}
-	return string(body), err
+	return string(read), answer.Uncompressed, err
 }
 
 // reread makes the proxy read its files again.

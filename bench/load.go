@@ -23,7 +23,9 @@ type tally struct {
 // wrk is a load of many requests over connections that stay, or over new ones.
 type wrk struct {
 	connections, hosts int
+	first              int // the number of the first of the hosts
 	path               string
+	fields             []string // of the request, beside those of a browser: "Name: value"
 	tls, new           bool
 }
 
@@ -34,10 +36,15 @@ func (w wrk) run(ctx context.Context, l *lab, i *instance, d time.Duration) (tal
 	}
 	args := []string{
 		"-t1", fmt.Sprintf("-c%d", w.connections), fmt.Sprintf("-d%ds", seconds(d)),
-		"-s", filepath.Join(l.dir, "bench.lua"), url, "--", strconv.Itoa(w.hosts), strconv.Itoa(time.Now().Nanosecond()),
+		"-s", filepath.Join(l.dir, "bench.lua"), url, "--",
+		fmt.Sprintf("hosts=%d", w.hosts), fmt.Sprintf("first=%d", w.first),
+		fmt.Sprintf("seed=%d", time.Now().Nanosecond()),
 	}
 	if w.new {
-		args = append(args, "close")
+		args = append(args, "close=yes")
+	}
+	for _, field := range w.fields {
+		args = append(args, "field="+field)
 	}
 	text, err := runToEnd(ctx, "wrk", args...)
 	if err != nil {

@@ -268,7 +268,8 @@ func (o options) chosenCases() (chosen []benchCase, err error) {
 func takingPart(c benchCase, proxies []proxy, named []string) (part []proxy) {
 	for _, p := range proxies {
 		isNamed := len(named) == 0 || slices.Contains(named, p.name)
-		if isNamed && (c.variants && p.ours || !c.variants && !p.variant) {
+		takes := p.ours || c.peers == nil || slices.Contains(c.peers, p.program)
+		if isNamed && takes && (c.variants && p.ours || !c.variants && !p.variant) {
 			part = append(part, p)
 		}
 	}

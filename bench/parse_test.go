@@ -92,15 +92,18 @@ func TestTakeRefuses(t *testing.T) {
 	}
 }
 
-// Every proxy's files can be made for both sites, and name what they serve.
+// Every proxy's files can be made for all sites, and name what they serve.
 func TestConfigurations(t *testing.T) {
 	all := peers()
 	for _, name := range []string{"fairlead.yaml.tmpl", "fairlead-bare.yaml.tmpl", "fairlead-log.yaml.tmpl"} {
 		all = append(all, fairlead(name))
 	}
 	for _, p := range all {
-		for _, kind := range []string{one, many} {
-			s := newSite(kind, 80)
+		for _, kind := range []string{one, compressed, cached, eachOne, many} {
+			s, err := newSite(kind, 80)
+			if err != nil {
+				t.Fatal(err)
+			}
 			s.HTTP, s.HTTPS, s.H2C = "127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"
 			contents, err := proxy{peer: p}.configuration(s)
 			if err != nil {

@@ -196,7 +196,8 @@ func endpoints(s site, service string) []string {
 }
 
 func fill(name string, s site) ([]byte, error) {
-	t, err := template.New(name).Funcs(template.FuncMap{"endpoints": endpoints}).ParseFS(templates, "peers/"+name)
+	functions := template.FuncMap{"endpoints": endpoints, "json": asJSON}
+	t, err := template.New(name).Funcs(functions).ParseFS(templates, "peers/"+name)
 	if err != nil {
 		return nil, fmt.Errorf("reading the template %s: %w", name, err)
 	}

@@ -166,20 +166,26 @@ func summarise(up []*instance, got map[*instance]*samples, rounds int, rate floa
 	}
 	for _, i := range up {
 		s := got[i]
-		r := i.result(rounds)
-		r.Requests, r.Failed = s.requests, s.failed
-		r.CPU, r.RPS, r.Busy = median(s.cpu), median(s.rps), median(s.busy)
+		r := s.result(i, rounds)
 		r.Rate, r.P50, r.P99 = rate, median(s.p50), median(s.p99)
-		if s.allocs != nil {
-			allocs := median(s.allocs)
-			r.Allocs = &allocs
-		}
 		if reference != nil {
 			r.Ratio, r.RatioLow, r.RatioHigh = ratio(reference.cpu, s.cpu)
 		}
 		results = append(results, r)
 	}
 	return results
+}
+
+// result is what the samples say by themselves.
+func (s *samples) result(i *instance, rounds int) result {
+	r := i.result(rounds)
+	r.Requests, r.Failed = s.requests, s.failed
+	r.CPU, r.RPS, r.Busy = median(s.cpu), median(s.rps), median(s.busy)
+	if s.allocs != nil {
+		allocs := median(s.allocs)
+		r.Allocs = &allocs
+	}
+	return r
 }
 
 func micro(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }

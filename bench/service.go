@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/netip"
 	"strconv"
 
@@ -16,6 +17,8 @@ import (
 // what is measured. It answers at every loopback address, each of which stands for one endpoint:
 //
 //	/bytes/N   N bytes
+//	/text/N    N bytes of words, which can be made smaller
+//	/cached/N  N bytes that may be kept for an hour, beginning with how many of them there were
 //	/endpoint  the address that was asked
 //	/head      the head of the request, as it came
 type service struct {
@@ -23,6 +26,7 @@ type service struct {
 	listen  int
 	conns   []*serviceConn // by file descriptor
 	answers map[string][]byte
+	cached  int // answers that may be kept
 }
 
 type serviceConn struct {
@@ -154,27 +158,60 @@ func (s *service) answer(c *serviceConn, head []byte) []byte {
 	if known, found := s.answers[string(path)]; found {
 		return known
 	}
-	const most = 16 << 20
-	switch size, found := bytes.CutPrefix(path, []byte("/bytes/")); {
-	case found:
-		n, err := strconv.Atoi(string(size))
-		if err != nil || n < 0 || n > most {
-			return response("400 Bad Request", nil)
-		}
-		made := response("200 OK", bytes.Repeat([]byte("x"), n))
-		s.answers[string(path)] = made
-		return made
-	case string(path) == "/endpoint":
+	switch string(path) {
+	case "/endpoint":
 		return response("200 OK", []byte(localAddr(c.fd)))
-	case string(path) == "/head":
+	case "/head":
 		return response("200 OK", head)
 	}
-	return response("404 Not Found", nil)
+	const most = 16 << 20
+	kind, size, _ := bytes.Cut(bytes.TrimPrefix(path, []byte("/")), []byte("/"))
+	n, err := strconv.Atoi(string(size))
+	if err != nil || n < 0 || n > most {
+		return response("404 Not Found", nil)
+	}
+	switch string(kind) {
+	case "bytes":
+		s.answers[string(path)] = response("200 OK", bytes.Repeat([]byte("x"), n))
+	case "text":
+		s.answers[string(path)] = response("200 OK", words(n))
+	case "cached":
+		s.cached++
+		body := bytes.Repeat([]byte("x"), n)
+		copy(body, strconv.Itoa(s.cached))
+		return response("200 OK", body, "Cache-Control: max-age=3600", `ETag: "1"`)
+	default:
+		return response("404 Not Found", nil)
+	}
+	return s.answers[string(path)]
 }
 
-func response(status string, body []byte) []byte {
-	const head = "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n"
-	return append(fmt.Appendf(nil, head, status, len(body)), body...)
+func response(status string, body []byte, fields ...string) []byte {
+	const head = "HTTP/1.1 %s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n"
+	b := fmt.Appendf(nil, head, status, len(body))
+	for _, field := range fields {
+		b = append(append(b, field...), "\r\n"...)
+	}
+	return append(append(b, "\r\n"...), body...)
+}
+
+// words returns text that is as good to make smaller as a page is: gzip leaves about a third of it.
+func words(n int) []byte {
+	random := rand.New(rand.NewPCG(1, 1)) // the same for all
+	var vocabulary []string
+	for range 1000 {
+		word := make([]byte, 3+random.IntN(8))
+		for i := range word {
+			word[i] = byte('a' + random.IntN(26))
+		}
+		vocabulary = append(vocabulary, string(word))
+	}
+	var text []byte
+	for len(text) < n {
+		rare := random.Float64()
+		text = append(append(text, vocabulary[int(rare*rare*1000)]...), ' ')
+	}
+	return text[:n]
 }
 
 func localAddr(fd int) string {

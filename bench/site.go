@@ -27,10 +27,16 @@ type site struct {
 	Files            uint64 // how many files it may open
 	Routes           []route
 	Services         []target
+	Compress         bool              // answers of text are made smaller with gzip, as much as Go's does
+	Cache            bool              // answers are kept
+	Middlewares      map[string]string // of Fairlead: what each is, in the dynamic format
 }
 
 // route leads a host to a service.
-type route struct{ Name, Host, Service string }
+type route struct {
+	Name, Host, Service string
+	Middlewares         []string // of Fairlead
+}
 
 // target is a service, as the templates see it.
 type target struct {
@@ -38,11 +44,14 @@ type target struct {
 	Endpoints []string // host:port
 }
 
-// The two sites that proxies are measured with: one route to one service of two endpoints, and ten thousand routes
-// to a hundred services.
+// The sites that proxies are measured with: one route to one service of two endpoints, the same with answers that are
+// made smaller or kept, a route for each middleware, and ten thousand routes to a hundred services.
 const (
-	one  = "one"
-	many = "many"
+	one        = "one"
+	compressed = "compressed"
+	cached     = "cached"
+	eachOne    = "each"
+	many       = "many"
 
 	manyRoutes   = 10_000
 	manyServices = 100
@@ -52,16 +61,29 @@ const (
 func hostOf(route int) string { return fmt.Sprintf("r%05d.bench.example", route) }
 
 // newSite describes a site for the service at port.
-func newSite(kind string, port int) site {
-	if kind == one {
-		return site{
-			Routes: []route{{"r00000", hostOf(0), "s000"}},
-			Services: []target{{"s000", []string{
-				fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.2:%d", port),
-			}}},
-		}
-	}
+func newSite(kind string, port int) (site, error) {
 	var s site
+	if kind != many {
+		s.Services = []target{{"s000", []string{
+			fmt.Sprintf("127.0.0.1:%d", port), fmt.Sprintf("127.0.0.2:%d", port),
+		}}}
+		s.Routes = []route{{Name: "r00000", Host: hostOf(0), Service: "s000"}}
+	}
+	switch kind {
+	case one:
+		return s, nil
+	case compressed:
+		s.Compress, s.Routes[0].Middlewares = true, []string{"m0"}
+		s.Middlewares = map[string]string{"m0": "compress: {}"}
+		return s, nil
+	case cached:
+		s.Cache, s.Routes[0].Middlewares = true, []string{"m0"}
+		s.Middlewares = map[string]string{"m0": "cache: {}"}
+		return s, nil
+	case eachOne:
+		err := middlewareSite(&s)
+		return s, err
+	}
 	for i := range manyServices {
 		s.Services = append(s.Services, target{
 			Name:      fmt.Sprintf("s%03d", i),
@@ -69,9 +91,11 @@ func newSite(kind string, port int) site {
 		})
 	}
 	for i := range manyRoutes {
-		s.Routes = append(s.Routes, route{fmt.Sprintf("r%05d", i), hostOf(i), s.Services[i%manyServices].Name})
+		s.Routes = append(s.Routes, route{
+			Name: fmt.Sprintf("r%05d", i), Host: hostOf(i), Service: s.Services[i%manyServices].Name,
+		})
 	}
-	return s
+	return s, nil
 }
 
 // freePorts returns addresses on which nobody listens now. Another program may take one before the proxy does; then

@@ -20,19 +20,21 @@ func (i *instance) result(rounds int) result {
 
 // result is what is known about one proxy in one case. Numbers that were not measured are 0, and left out.
 type result struct {
-	Case     string   `json:"case"`
-	Proxy    string   `json:"proxy"`
-	Version  string   `json:"version"`
-	Rounds   int      `json:"rounds"`
-	Requests int      `json:"requests"`
-	Failed   int      `json:"failed"`
-	CPU      float64  `json:"cpu_us,omitempty"` // per request, median of the rounds
-	RPS      float64  `json:"rps,omitempty"`    // requests a second, on one core
-	Busy     float64  `json:"busy,omitempty"`   // percent of that core; far from 100, rps is not the proxy's limit
-	Allocs   *float64 `json:"allocs,omitempty"` // objects per request; nil: not known
-	Rate     float64  `json:"rate,omitempty"`   // requests a second at which the latencies were taken
-	P50      float64  `json:"p50_us,omitempty"`
-	P99      float64  `json:"p99_us,omitempty"`
+	Case  string `json:"case"`
+	Proxy string `json:"proxy"`
+	// Middleware is what the route has; Ratio is then its CPU divided by that of a route without any.
+	Middleware string   `json:"middleware,omitempty"`
+	Version    string   `json:"version"`
+	Rounds     int      `json:"rounds"`
+	Requests   int      `json:"requests"`
+	Failed     int      `json:"failed"`
+	CPU        float64  `json:"cpu_us,omitempty"` // per request, median of the rounds
+	RPS        float64  `json:"rps,omitempty"`    // requests a second, on one core
+	Busy       float64  `json:"busy,omitempty"`   // percent of that core; far from 100, rps is not the proxy's limit
+	Allocs     *float64 `json:"allocs,omitempty"` // objects per request; nil: not known
+	Rate       float64  `json:"rate,omitempty"`   // requests a second at which the latencies were taken
+	P50        float64  `json:"p50_us,omitempty"`
+	P99        float64  `json:"p99_us,omitempty"`
 	// Ratio is Fairlead's CPU per request divided by this proxy's: at most 1 where Fairlead is as cheap. It is the median
 	// of the pairs of each round; RatioLow and RatioHigh are the extremes.
 	Ratio     float64 `json:"ratio,omitempty"`
