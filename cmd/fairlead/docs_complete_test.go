@@ -14,7 +14,8 @@ func TestDocumentsAreComplete(t *testing.T) {
 	const tag = `doc:"(\w+)"`
 	type check struct{ files, word, page string }
 	checks := []check{
-		{"internal/config/*.go", tag, "docs/configuration.md"},
+		{"internal/config/[^p]*.go", tag, "docs/configuration.md"},
+		{"internal/config/provider.go", tag, "docs/configuration.md"},
 		{"internal/dynamic/router.go", tag, "docs/routes.md"},
 		{"internal/dynamic/tls*.go", tag, "docs/tls.md"},
 		{"internal/dynamic/service.go", tag, "docs/routes.md"},
@@ -39,6 +40,17 @@ func TestDocumentsAreComplete(t *testing.T) {
 	for _, file := range kinds { // each has a page of its own
 		kind := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "middleware_"), ".go")
 		checks = append(checks, check{"internal/dynamic/middleware_" + kind + ".go", tag, "docs/middlewares/" + kind + ".md"})
+	}
+	providers, err := filepath.Glob("../../internal/config/provider_*.go")
+	if err != nil || len(providers) == 0 {
+		t.Fatal(providers, err)
+	}
+	for _, file := range providers { // and so has each kind of provider
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		kind := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(file), "provider_"), ".go")
+		checks = append(checks, check{"internal/config/provider_" + kind + ".go", tag, "docs/providers/" + kind + ".md"})
 	}
 	for _, c := range checks {
 		page := read(t, c.page)

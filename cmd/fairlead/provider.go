@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 
+	"github.com/fairlead/fairlead/internal/access"
 	"github.com/fairlead/fairlead/internal/cert"
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/provider"
@@ -17,6 +18,8 @@ func newProvider(c config.Provider, log *slog.Logger) (provider.Provider, error)
 	switch c := c.(type) {
 	case config.File:
 		return file.New(file.Config{Source: c.Source(), Path: c.Path(), Once: !c.Watch}, log), nil
+	case config.HTTP:
+		return newHTTP(c, log)
 	}
 	return nil, fmt.Errorf("%s: nothing watches a %T", c.Source(), c)
 }
@@ -49,4 +52,14 @@ func clientTLS(c *config.ClientTLS) (*tls.Config, error) {
 	}
 	t.ServerName, t.InsecureSkipVerify = c.ServerName, c.InsecureSkipVerify
 	return t, nil
+}
+
+// secret returns the text that a reference leads to now. Providers ask at the start of every run, so that one that was
+// replaced is used once the old one is refused. The zero reference leads to "".
+func secret(ref config.KeyRef) (string, error) {
+	if ref == (config.KeyRef{}) {
+		return "", nil
+	}
+	s, err := access.Resolve(ref.String())
+	return s.Reveal(), err
 }

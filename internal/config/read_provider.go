@@ -16,6 +16,7 @@ const defaultProvider = "main"
 func (l *loader) providers(p part) []Provider {
 	kinds := []kind{
 		{"file", l.file},
+		{"http", l.http},
 	}
 	var all []Provider
 	seen := map[model.Source]string{} // where each was given first

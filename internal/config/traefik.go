@@ -28,7 +28,7 @@ var traefiks = []string{
 
 // traefikProviders are the keys under providers that Traefik has and that are not supported yet.
 var traefikProviders = []string{
-	"consul", "consulCatalog", "docker", "ecs", "etcd", "http", "knative", "kubernetesCRD", "kubernetesGateway",
+	"consul", "consulCatalog", "docker", "ecs", "etcd", "knative", "kubernetesCRD", "kubernetesGateway",
 	"kubernetesIngress", "kubernetesIngressNGINX", "nomad", "plugin", "precedence",
 	"providersThrottleDuration", "redis", "rest", "swarm", "zooKeeper",
 }

@@ -1,0 +1,39 @@
+package config
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Every key of every kind of provider, and what a provider is when it is given the least.
+func TestProviders(t *testing.T) {
+	for _, test := range []struct {
+		name, text string
+		want       Provider
+	}{
+		{"http", `{endpoint: "https://a.example/x"}`, HTTP{
+			Name: "main", Endpoint: "https://a.example/x", PollInterval: 5 * time.Second, PollTimeout: 5 * time.Second,
+		}},
+		{"http", `{name: b, endpoints: ["http://a.example", "http://[::1]:80/x"], pollInterval: 1s, pollTimeout: 2s,
+			wait: 3s, headers: {X-A: b}, secretHeaders: {Authorization: "file:token"},
+			tls: {ca: ca.pem, cert: /c.pem, key: /k.pem, serverName: c.example}}`, HTTP{
+			Name: "b", Endpoints: []string{"http://a.example", "http://[::1]:80/x"},
+			PollInterval: time.Second, PollTimeout: 2 * time.Second, Wait: 3 * time.Second,
+			Headers: map[string]string{"X-A": "b"}, SecretHeaders: map[string]KeyRef{"Authorization": {File: "/etc/token"}},
+			TLS: &ClientTLS{CA: "/etc/ca.pem", Cert: "/c.pem", Key: "/k.pem", ServerName: "c.example"},
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			text := "entryPoints: {web: {address: ':80'}}\nproviders: {" + test.name + ": " + test.text + "}\n"
+			c, err := parse("fairlead.yaml", "/etc", []byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff([]Provider{test.want}, c.Providers); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
