@@ -19,7 +19,8 @@ import (
 // Fields may be string, bool, integers, floats, [time.Duration] ("10s", or whole seconds as a number), structs,
 // pointers (nil until something is written), slices, maps with string keys, *Node (takes the value as it is), and types
 // that implement [encoding.TextUnmarshaler]. Text is converted ("true", "5"), since labels have nothing but text; for
-// the same reason a list of plain values may be written as one text with commas.
+// the same reason a list of plain values may be written as one text with commas, and an empty struct, among flat keys,
+// as true.
 func Decode(n *Node, into any) []Mistake {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() || v.Elem().Kind() != reflect.Struct {
@@ -78,6 +79,9 @@ func (d *decoder) value(path string, at Position, n *Node, v reflect.Value) {
 	}
 	switch v.Kind() {
 	case reflect.Pointer:
+		if on, ok := n.flag(); ok && !on && v.Type().Elem().Kind() == reflect.Struct {
+			return
+		}
 		if v.IsNil() {
 			v.Set(reflect.New(v.Type().Elem()))
 		}
@@ -103,7 +107,19 @@ func (d *decoder) unmarshal(path string, at Position, n *Node, into encoding.Tex
 	}
 }
 
+// flag reads the text of a flat key as true or false.
+func (n *Node) flag() (on, ok bool) {
+	if n.Kind != Scalar || !n.Flat {
+		return false, false
+	}
+	on = isTrue(n.Text)
+	return on, on || strings.EqualFold(n.Text, "false")
+}
+
 func (d *decoder) fields(path string, at Position, n *Node, v reflect.Value) {
+	if _, ok := n.flag(); ok {
+		return
+	}
 	if n.Kind != Map {
 		d.expected("a map", path, at, n)
 		return

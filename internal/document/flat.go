@@ -20,7 +20,8 @@ const (
 // a step of its own, "servers/0". Keys have no lines, so every position is the place alone.
 //
 // A key that leads nowhere is left out and told: it has an empty step or more than 32, there is a text on its way, or
-// it differs from another in letter case alone.
+// it differs from another in letter case alone. A text that is true yields to keys below it: "tls=true" says no more
+// than "tls.options=x" does.
 func Flat(place string, separator byte, texts map[string]string) (*Node, []Mistake) {
 	at := Position{File: place}
 	root := &flat{}
@@ -79,6 +80,9 @@ func (f *flat) put(path []string, text string) error {
 		}
 	}
 	for i, step := range path {
+		if f.isText && isTrue(f.text) {
+			f.text, f.isText = "", false
+		}
 		if f.isText {
 			return fmt.Errorf("%q is a text already, and this key is below it", strings.Join(path[:i], " "))
 		}
@@ -87,12 +91,17 @@ func (f *flat) put(path []string, text string) error {
 	if f.isText {
 		return fmt.Errorf("another key differs from this one in letter case alone; remove one of them")
 	}
+	if len(f.names) > 0 && isTrue(text) {
+		return nil
+	}
 	if len(f.names) > 0 {
 		return fmt.Errorf("other keys are below this one, so it cannot be a text")
 	}
 	f.text, f.isText = text, true
 	return nil
 }
+
+func isTrue(text string) bool { return strings.EqualFold(text, "true") }
 
 func (f *flat) child(step string) *flat {
 	lower := strings.ToLower(step)
@@ -110,7 +119,7 @@ func (f *flat) child(step string) *flat {
 func (f *flat) node(at Position) *Node {
 	switch {
 	case f.isText:
-		return &Node{Kind: Scalar, At: at, Text: f.text}
+		return &Node{Kind: Scalar, At: at, Text: f.text, Flat: true}
 	case len(f.names) > 0 && !slices.ContainsFunc(f.names, func(name string) bool { return indexOf(name) < 0 }):
 		return f.list(at)
 	}

@@ -28,6 +28,27 @@ func show(n *Node) string {
 	return "-"
 }
 
+// A text that is true or false stands for a struct that says nothing more, or for none.
+func TestFlatFlags(t *testing.T) {
+	n, _ := Flat("box", '.', map[string]string{"a": "true", "b": "false", "c.x": "y", "d": "yes"})
+	type empty struct {
+		X string `doc:"x"`
+	}
+	var into struct {
+		A *empty `doc:"a"`
+		B *empty `doc:"b"`
+		C *empty `doc:"c"`
+		D *empty `doc:"d"`
+	}
+	mistakes := Decode(n, &into)
+	if into.A == nil || into.B != nil || into.C == nil || into.C.X != "y" {
+		t.Errorf("decoded %+v", into)
+	}
+	if len(mistakes) != 1 || mistakes[0].Error() != `box: d: expected a map, found "yes"` {
+		t.Errorf("mistakes %v", mistakes)
+	}
+}
+
 func TestFlat(t *testing.T) {
 	for _, test := range []struct {
 		separator byte
@@ -44,10 +65,12 @@ func TestFlat(t *testing.T) {
 		{'/', map[string]string{"a/0": "x", "a/b": "y"}, "{a:{0:x b:y}}", nil},
 		{'.', map[string]string{"a.0": "x", "a.1": "y"}, "{a:{0:x 1:y}}", nil},
 		{'.', map[string]string{"a[1000]": "x", "a[01]": "y"}, "{a[01]:y a[1000]:x}", nil},
-		{'.', map[string]string{"a": "1", "a.b": "2"}, "{a:1}", []string{
+		{'.', map[string]string{"a": "true", "a.b": "2"}, "{a:{b:2}}", nil},
+		{'.', map[string]string{"b": "True", "B.b": "2"}, "{B:{b:2}}", nil},
+		{'.', map[string]string{"a": "x", "a.b": "2"}, "{a:x}", []string{
 			`box: a.b: "a" is a text already, and this key is below it`,
 		}},
-		{'.', map[string]string{"A": "1", "A.b": "2", "a": "3"}, "{A:1}", []string{
+		{'.', map[string]string{"A": "x", "A.b": "2", "a": "3"}, "{A:x}", []string{
 			`box: A.b: "A" is a text already, and this key is below it`,
 			"box: a: another key differs from this one in letter case alone; remove one of them",
 		}},

@@ -42,6 +42,7 @@ type Node struct {
 	At     Position
 	Text   string  // of a Scalar, as written, without quotes
 	Quoted bool    // the Scalar was written in quotes (or as a block), so it is text and nothing else
+	Flat   bool    // the Scalar is the text of a flat key: where a map is expected, true is one that says nothing more
 	Items  []*Node // of a List
 	Fields []Field // of a Map, in the order of the file, each name once
 }

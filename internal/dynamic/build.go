@@ -3,6 +3,7 @@ package dynamic
 import (
 	"cmp"
 	"fmt"
+	"reflect"
 	"slices"
 
 	"github.com/fairlead/fairlead/internal/document"
@@ -21,14 +22,23 @@ func WithFiles(read func(name string) ([]byte, error)) Option {
 // Build turns the documents of one source into a snapshot without a version. Where two files define an object of the
 // same name, that of the file whose name sorts first is served; within the result nothing depends on the order of docs.
 func Build(source model.Source, docs []*Document, options ...Option) model.Snapshot {
-	b := &builder{source: source, snapshot: model.Snapshot{Source: source}, around: surroundings{
-		transports: map[string]*model.Transport{}, streams: map[string]model.Stream{},
-	}}
+	b := newBuilder(source)
 	for _, o := range options {
 		o(b)
 	}
 	docs = slices.Clone(docs)
 	slices.SortStableFunc(docs, func(a, c *Document) int { return cmp.Compare(a.file, c.file) })
+	return b.build(docs)
+}
+
+func newBuilder(source model.Source) *builder {
+	return &builder{source: source, snapshot: model.Snapshot{Source: source}, around: surroundings{
+		transports: map[string]*model.Transport{}, streams: map[string]model.Stream{},
+	}}
+}
+
+// build is Build of documents in the order in which they claim names.
+func (b *builder) build(docs []*Document) model.Snapshot {
 	b.expect(docs)
 	for _, d := range docs { // before the services, which may name those of other files
 		b.addTransports(d.transports)
@@ -37,6 +47,7 @@ func Build(source model.Source, docs []*Document, options ...Option) model.Snaps
 	for _, d := range docs {
 		b.add(d)
 	}
+	b.settle()
 	b.snapshot.Sort()
 	b.snapshot.Problems = slices.Compact(b.snapshot.Problems)
 	return b.snapshot
@@ -46,7 +57,20 @@ type builder struct {
 	source   model.Source
 	around   surroundings
 	snapshot model.Snapshot
-	claimed  map[claim]document.Position
+	claimed  map[claim]holder
+	// shared says that documents may define the same object, if they define it alike; see [Workloads].
+	shared bool
+	joined []*model.Service // with endpoints of several documents
+}
+
+// holder is who claimed a name first.
+type holder struct {
+	at   document.Position
+	spec any // of a transport; nil: of another object
+	made *made
+	// index is where the object stands in its list of the snapshot. A joined service is no document's own any more.
+	index  int
+	joined bool
 }
 
 // expect makes room.
@@ -56,7 +80,7 @@ func (b *builder) expect(docs []*Document) {
 		parts += len(d.parts)
 		routes += len(d.routers)
 	}
-	b.claimed = make(map[claim]document.Position, parts)
+	b.claimed = make(map[claim]holder, parts)
 	b.snapshot.Routes = make([]*model.Route, 0, routes)
 }
 
@@ -69,44 +93,70 @@ func (b *builder) add(d *Document) {
 	}
 	for i := range d.parts {
 		p := &d.parts[i]
-		if !b.first(p.claim, p.kind, p.at) {
+		earlier, taken := b.claimed[p.claim]
+		if taken && !b.shared {
+			b.conflict(p.claim, p.kind, p.at, earlier)
 			continue
 		}
-		m := p.made
+		m := &p.made
 		if p.looked {
-			m, _ = p.make(&b.around)
-		}
-		switch {
-		case m.service != nil:
-			b.snapshot.Services = append(b.snapshot.Services, m.service)
-		case m.middleware != nil:
-			b.snapshot.Middlewares = append(b.snapshot.Middlewares, m.middleware)
-		case m.route != nil:
-			b.snapshot.Routes = append(b.snapshot.Routes, m.route)
-		case m.certificate != nil:
-			b.snapshot.Certificates = append(b.snapshot.Certificates, m.certificate)
-		case m.options != nil:
-			b.snapshot.TLSOptions = append(b.snapshot.TLSOptions, m.options)
+			anew, _ := p.make(&b.around)
+			m = &anew
 		}
 		b.snapshot.Problems = append(b.snapshot.Problems, m.problems...)
+		switch {
+		case !taken && (!b.shared || !m.isNothing()):
+			b.claimed[p.claim] = holder{at: p.at, made: m, index: b.put(m)}
+		case taken && !b.join(p.claim, earlier, m):
+			b.conflict(p.claim, p.kind, p.at, earlier)
+		}
 	}
 }
 
-// first reports whether an object is the first that claims its name; to others it reports a conflict.
-func (b *builder) first(c claim, kind string, at document.Position) bool {
-	earlier, ok := b.claimed[c]
-	if !ok {
-		b.claimed[c] = at
-		return true
+// put adds an object to its list of the snapshot, and returns where it stands there.
+func (b *builder) put(m *made) (index int) {
+	s := &b.snapshot
+	switch {
+	case m.service != nil:
+		s.Services = append(s.Services, m.service)
+		return len(s.Services) - 1
+	case m.middleware != nil:
+		s.Middlewares = append(s.Middlewares, m.middleware)
+	case m.route != nil:
+		s.Routes = append(s.Routes, m.route)
+	case m.certificate != nil:
+		s.Certificates = append(s.Certificates, m.certificate)
+	case m.options != nil:
+		s.TLSOptions = append(s.TLSOptions, m.options)
+	}
+	return 0
+}
+
+// conflict reports an object whose name is claimed.
+func (b *builder) conflict(c claim, kind string, at document.Position, earlier holder) {
+	message := fmt.Sprintf("the name is already used in %s; this one is ignored, rename it", earlier.at)
+	if b.shared {
+		message = fmt.Sprintf("%s defines it otherwise, and goes first; this one is ignored: write both alike, or rename it",
+			earlier.at)
 	}
 	b.snapshot.Problems = append(b.snapshot.Problems, model.Problem{
 		Object: model.Object{Kind: kind, Ref: model.Ref{
 			Name: model.Name{Name: c.name}, Source: b.source, Lane: laneOf(c.section),
 		}},
-		Field: c.section + "." + c.name, Code: model.Conflict, At: at.String(),
-		Message: fmt.Sprintf("the name is already used in %s; this one is ignored, rename it", earlier),
+		Field: c.section + "." + c.name, Code: model.Conflict, At: at.String(), Message: message,
 	})
-	return false
+}
+
+// first reports whether a transport is the first that claims its name; of others, those that differ are conflicts.
+func (b *builder) first(c claim, at document.Position, spec any) bool {
+	earlier, taken := b.claimed[c]
+	switch {
+	case !taken:
+		b.claimed[c] = holder{at: at, spec: spec}
+	case !b.shared || !reflect.DeepEqual(earlier.spec, spec):
+		b.conflict(c, model.KindTransport, at, earlier)
+	}
+	return !taken
 }
 
 // addTransports reads http.serversTransports. They are no objects of the model: services have them.
@@ -114,7 +164,7 @@ func (b *builder) addTransports(entries []entry[serversTransport]) {
 	const section = "http.serversTransports"
 	for i := range entries {
 		e := &entries[i]
-		if !b.first(claim{section, e.name}, model.KindTransport, e.at) {
+		if !b.first(claim{section, e.name}, e.at, e.spec) {
 			continue
 		}
 		o := begin(b.source, &b.around, model.KindTransport, section, e)

@@ -3,6 +3,11 @@
 //	file ─ Decode ─▶ *Document ─┐
 //	file ─ Decode ─▶ *Document ─┴ Build ─▶ model.Snapshot (services, routes, middlewares, problems)
 //
+// What orchestrators run says the same in labels; each workload becomes a document of its own:
+//
+//	Workload ─ strip ─▶ labels ─ document.Flat ─▶ tree ─ complete ─▶ *Document ─┐
+//	Workload ─ …                                                     *Document ─┴ join ─▶ model.Snapshot
+//
 // The format is as Traefik documents it, in YAML, TOML and JSON, letter case of keys ignored: http.routers,
 // http.services (loadBalancer, weighted) and http.middlewares, with the rule language of version 3 (ParseRule). What
 // Fairlead adds:

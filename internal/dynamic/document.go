@@ -67,6 +67,13 @@ func Decode(source model.Source, file string, data []byte) (*Document, error) {
 // DecodeTree is Decode of what was parsed already, or was never text: labels, the keys of a store. Place is where it
 // comes from, for people.
 func DecodeTree(source model.Source, place string, root *document.Node) *Document {
+	d := decodeTree(source, place, root)
+	d.addParts()
+	return d
+}
+
+// decodeTree is DecodeTree of a document that has no parts yet.
+func decodeTree(source model.Source, place string, root *document.Node) *Document {
 	var spec fileSpec
 	d := &Document{source: source, file: place, mistakes: document.Decode(root, &spec)}
 	d.routers = section(d, "http.routers", spec.HTTP.Routers, decodeSpec[router])
@@ -77,7 +84,6 @@ func DecodeTree(source model.Source, place string, root *document.Node) *Documen
 	d.tcp = decodeTCP(d, &spec.TCP)
 	d.udp = decodeUDP(d, &spec.UDP)
 	d.tls = decodeTLS(d, &spec.TLS)
-	d.addParts()
 	return d
 }
 

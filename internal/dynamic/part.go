@@ -33,6 +33,11 @@ type made struct {
 	problems    []model.Problem
 }
 
+// isNothing reports that the object was too mistaken to be made.
+func (m *made) isNothing() bool {
+	return m.service == nil && m.middleware == nil && m.route == nil && m.certificate == nil && m.options == nil
+}
+
 // surroundings are what objects may ask for that does not stand in their document, or may stand in another one.
 type surroundings struct {
 	read func(string) ([]byte, error) // nil: files cannot be read

@@ -37,7 +37,7 @@ func (b *builder) addStreams(entries []entry[tcpTransport]) {
 	const section = "tcp.serversTransports"
 	for i := range entries {
 		e := &entries[i]
-		if !b.first(claim{section, e.name}, model.KindTransport, e.at) {
+		if !b.first(claim{section, e.name}, e.at, e.spec) {
 			continue
 		}
 		o := begin(b.source, &b.around, model.KindTransport, section, e)
@@ -80,6 +80,10 @@ func (o *object) stream(spec *tcpTransport) model.Stream {
 func (p place) fileName(text string) string {
 	if text == "" || strings.Contains(text, "-----BEGIN") {
 		p.invalid("give the path of a PEM file")
+		return ""
+	}
+	if p.object.look().read == nil {
+		p.invalid(noFiles)
 		return ""
 	}
 	return text

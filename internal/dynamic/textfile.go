@@ -5,6 +5,8 @@ import "strings"
 // maxFile bounds a file that a middleware names.
 const maxFile = 1 << 20
 
+const noFiles = "this source cannot refer to files; give the content here"
+
 // text returns the content of the file that the value at p names; "" where it names none.
 func (p place) text(name string) string { return p.content(name, maxFile) }
 
@@ -15,7 +17,7 @@ func (p place) content(name string, most int) string {
 	}
 	read := p.object.look().read
 	if read == nil {
-		p.invalid("this source cannot refer to files; give the content here")
+		p.invalid(noFiles)
 		return ""
 	}
 	data, err := read(name)

@@ -1,0 +1,156 @@
+package dynamic
+
+import (
+	"cmp"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// Workload is one instance of what an orchestrator or a registry runs and labels describe: a container, a task, an
+// instance of a service.
+type Workload struct {
+	// Name is that of the service that it is an instance of: the name of the service and the router for which its
+	// labels give none.
+	Name string
+	// Instance tells it from all others of its source, and tells people which it is: "container shop-1".
+	Instance string
+	// Created orders definitions that differ: that of the older workload counts. Zero is the oldest; among equals
+	// Instance decides.
+	Created time.Time
+	// Namespace is that of the fleet-wide names of what it exports: a Compose project, a stack. Short is what the service
+	// called Name is called in it; "": Name.
+	Namespace, Short string
+	Labels           map[string]string
+	Tags             []string // for constraints
+	// Host is where it is reached: an IP address or a DNS name. "": only where its ports say.
+	Host string
+	// Trouble says why it cannot be reached although it runs, for people. "": it can.
+	Trouble string
+	Ports   []WorkloadPort // that it says it listens on
+	// State is that of its endpoints. One that is not ready and has no Host adds no endpoint, only what its labels define.
+	State  model.EndpointState
+	Weight int // of its endpoints, where its labels give none; 0 is 1
+}
+
+// WorkloadPort is a port that a workload says it listens on.
+type WorkloadPort struct {
+	Number uint16
+	UDP    bool
+	Addr   string // host:port where it is reached; "": on the workload's Host
+}
+
+// Workloads turns workloads into snapshots. It remembers what it made of each, so that what did not change is not made
+// again.
+type Workloads struct {
+	source  model.Source
+	options *workloadOptions
+	known   map[string]*decodedWorkload // by instance
+}
+
+type decodedWorkload struct {
+	Workload
+	doc *Document // nil: it is not exposed
+}
+
+// NewWorkloads returns what reads the workloads of a source. The error is about the options.
+func NewWorkloads(source model.Source, o WorkloadOptions) (*Workloads, error) {
+	options, err := o.compile()
+	if err != nil {
+		return nil, err
+	}
+	return &Workloads{source: source, options: options}, nil
+}
+
+// Setting returns what labels say for the provider itself, such as "docker.network". "": nothing.
+func (w *Workloads) Setting(labels map[string]string, name string) string {
+	_, settings := w.options.strip(labels)
+	return settings[name]
+}
+
+// Build turns the workloads that there are now into a snapshot without a version. It depends on them alone, not on
+// what there was before, nor on their order.
+//
+// Workloads that define the same object alike share it, and a service has the endpoints of all that define it. Of
+// definitions that differ the first counts: those of workloads that drain come last, then the older comes first, then
+// Instance decides. The others are conflicts, and take over nothing while the first is there.
+func (w *Workloads) Build(list []Workload) model.Snapshot {
+	known := make(map[string]*decodedWorkload, len(list))
+	order := make([]*decodedWorkload, 0, len(list))
+	for i := range list {
+		one := &list[i]
+		d, ok := w.known[one.Instance]
+		if !ok || !d.same(one) {
+			d = &decodedWorkload{*one, w.decode(one)}
+		}
+		known[one.Instance] = d
+		if d.doc != nil {
+			order = append(order, d)
+		}
+	}
+	w.known = known
+	slices.SortFunc(order, func(a, b *decodedWorkload) int {
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), a.Created.Compare(b.Created), cmp.Compare(a.Instance, b.Instance))
+	})
+	docs := make([]*Document, len(order))
+	for i, d := range order {
+		docs[i] = d.doc
+	}
+	b := newBuilder(w.source)
+	b.shared = true
+	return b.build(docs)
+}
+
+func (w *Workload) rank() int {
+	if w.State == model.Draining {
+		return 1
+	}
+	return 0
+}
+
+// same reports whether the two make the same document.
+func (w *Workload) same(o *Workload) bool {
+	return w.Name == o.Name && w.Namespace == o.Namespace && w.Short == o.Short && w.Created.Equal(o.Created) &&
+		w.Host == o.Host && w.Trouble == o.Trouble && w.State == o.State && w.Weight == o.Weight &&
+		maps.Equal(w.Labels, o.Labels) && slices.Equal(w.Ports, o.Ports) && slices.Equal(w.Tags, o.Tags)
+}
+
+// absent reports that the workload has no endpoint now, and that this is no mistake.
+func (w *Workload) absent() bool { return w.State == model.NotReady && w.Host == "" && w.Trouble == "" }
+
+// address returns where the workload is reached on a port; "": on the lowest one that it says it listens on. What is
+// wrong is said for people.
+func (w *Workload) address(port string, udp bool) (addr, mistake string) {
+	number := uint64(0)
+	if port != "" {
+		var err error
+		if number, err = strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
+			return "", strconv.Quote(port) + " is no port; it is a number from 1 to 65535"
+		}
+	}
+	var found WorkloadPort
+	for _, p := range w.Ports {
+		switch {
+		case p.UDP != udp && number == 0, number != 0 && uint64(p.Number) != number:
+		case found.Number == 0 || p.Number < found.Number || p.Number == found.Number && p.UDP == udp:
+			found = p
+		}
+	}
+	switch {
+	case w.Trouble != "":
+		return "", w.Trouble
+	case found.Addr != "":
+		return found.Addr, ""
+	case number == 0 && found.Number == 0:
+		return "", "it says of no port that it listens there; name one"
+	case w.Host == "":
+		return "", "the port " + cmp.Or(port, strconv.Itoa(int(found.Number))) + " cannot be reached from here: publish it"
+	case number == 0:
+		number = uint64(found.Number)
+	}
+	return net.JoinHostPort(w.Host, strconv.FormatUint(number, 10)), ""
+}

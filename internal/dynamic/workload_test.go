@@ -1,0 +1,286 @@
+package dynamic
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// Every testdata/workloads/*.txtar holds workloads of one source, a file each: facts ("@host 10.0.0.1") and labels. The
+// comment may hold options, in lines that begin with "@".
+func TestWorkloads(t *testing.T) {
+	paths, err := filepath.Glob("testdata/workloads/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatal(paths, err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			a, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w, list := readWorkloads(t, a)
+			snapshot, problems := render(t, w.Build(list))
+			if *update {
+				set(a, "snapshot", snapshot)
+				set(a, "problems", problems)
+				if err := os.WriteFile(path, txtar.Format(a), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if diff := cmp.Diff(sectionOf(a, "snapshot"), snapshot); diff != "" {
+				t.Errorf("snapshot (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(sectionOf(a, "problems"), problems); diff != "" {
+				t.Errorf("problems (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func readWorkloads(t *testing.T, a *txtar.Archive) (*Workloads, []Workload) {
+	t.Helper()
+	o := WorkloadOptions{ExposedByDefault: true, DefaultRule: DefaultRule}
+	for line := range strings.Lines(string(a.Comment)) {
+		switch key, value, _ := strings.Cut(strings.TrimSpace(line), " "); key {
+		case "@hidden":
+			o.ExposedByDefault = false
+		case "@rule":
+			o.DefaultRule = value
+		case "@constraints":
+			o.Constraints = value
+		}
+	}
+	w, err := NewWorkloads("docker/main", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []Workload
+	for _, f := range a.Files {
+		if f.Name != "snapshot" && f.Name != "problems" {
+			list = append(list, readWorkload(t, f.Name, string(f.Data), len(list)))
+		}
+	}
+	return w, list
+}
+
+func readWorkload(t *testing.T, name, text string, n int) Workload {
+	t.Helper()
+	w := Workload{
+		Name: strings.TrimRight(PlainName(name), "-0123456789"), Instance: "container " + name, Labels: map[string]string{},
+		Host: fmt.Sprintf("10.0.0.%d", n+1), Ports: []WorkloadPort{{Number: 80}}, Created: time.Unix(int64(n), 0),
+	}
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\n")
+		fact, ok := strings.CutPrefix(line, "@")
+		if !ok {
+			label, value, _ := strings.Cut(line, "=")
+			w.Labels[label] = value
+			continue
+		}
+		key, value, _ := strings.Cut(fact, " ")
+		switch key {
+		case "name":
+			w.Name = value
+		case "created":
+			seconds, _ := strconv.Atoi(value)
+			w.Created = time.Unix(int64(seconds), 0)
+		case "namespace":
+			w.Namespace, w.Short, _ = strings.Cut(value, "/")
+		case "host":
+			w.Host = value
+		case "trouble":
+			w.Trouble = value
+		case "state":
+			w.State = model.EndpointState(value)
+		case "weight":
+			w.Weight, _ = strconv.Atoi(value)
+		case "tags":
+			w.Tags = strings.Fields(value)
+		case "ports":
+			w.Ports = readPorts(value)
+		default:
+			t.Fatalf("no such fact: %s", key)
+		}
+	}
+	return w
+}
+
+// readPorts reads "80 53/udp 81>1.2.3.4:8081".
+func readPorts(text string) (ports []WorkloadPort) {
+	for one := range strings.FieldsSeq(text) {
+		one, addr, _ := strings.Cut(one, ">")
+		one, udp := strings.CutSuffix(one, "/udp")
+		n, _ := strconv.ParseUint(one, 10, 16)
+		ports = append(ports, WorkloadPort{uint16(n), udp, addr})
+	}
+	return ports
+}
+
+func TestWorkloadOptions(t *testing.T) {
+	for _, test := range []struct {
+		o    WorkloadOptions
+		want string
+	}{
+		{WorkloadOptions{DefaultRule: "{{ nothing }}"},
+			`defaultRule: template: defaultRule:1: function "nothing" not defined`},
+		{WorkloadOptions{Constraints: "Label(`a`)"}, "constraints: Label takes 2 texts"},
+		{WorkloadOptions{Constraints: "Host(`a`)"},
+			"constraints: Host is no test; the tests are Label, LabelRegex, Tag and TagRegex"},
+		{WorkloadOptions{Constraints: "TagRegex(`(`)"}, "constraints: error parsing regexp: missing closing ): `(`"},
+		{WorkloadOptions{Constraints: "Label(`a`, 1)"}, "constraints: tests take texts in back quotes or double quotes"},
+		{WorkloadOptions{Constraints: "1"}, "constraints: expected tests such as Label(`zone`, `a`), joined by && and ||"},
+	} {
+		if _, err := NewWorkloads("docker/main", test.o); err == nil || err.Error() != test.want {
+			t.Errorf("%+v: %v, want %s", test.o, err, test.want)
+		}
+	}
+}
+
+// The examples are those of Traefik's documentation.
+func TestConstraints(t *testing.T) {
+	w := Workload{
+		Labels: map[string]string{"a.label.name": "foo", "another.label.name": "b"}, Tags: []string{"v1", "blue"},
+	}
+	for text, want := range map[string]bool{
+		"":                                     true,
+		"Label(`a.label.name`, `foo`)":         true,
+		"!Label(`a.label.name`, `value`)":      true,
+		"LabelRegex(`a.label.name`, `f.+`)":    true,
+		"LabelRegex(`no.label.name`, `.*`)":    false,
+		"Tag(`blue`) && !Tag(`green`)":         true,
+		"TagRegex(`^v[2-9]`) || Tag(\"none\")": false,
+		"Label(`a.label.name`, `x`) && (Label(`another.label.name`, `b`) || Label(`c`, `d`))": false,
+	} {
+		c, err := parseConstraint(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c(&w); got != want {
+			t.Errorf("%s: %t, want %t", text, got, want)
+		}
+	}
+}
+
+// What a source says depends on the workloads alone, whatever was there before, and the order in which they come; what
+// did not change keeps its pointers.
+func TestWorkloadsRemember(t *testing.T) {
+	w, _ := NewWorkloads("docker/main", WorkloadOptions{ExposedByDefault: true, DefaultRule: DefaultRule})
+	random := rand.New(rand.NewPCG(1, 2))
+	var last model.Snapshot
+	for range 300 {
+		var list []Workload
+		for i := range 12 {
+			if random.IntN(3) > 0 {
+				list = append(list, randomWorkload(random, i))
+			}
+		}
+		got := w.Build(list)
+		model.Reuse(&last, &got)
+		random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		fresh, _ := NewWorkloads("docker/main", w.options.WorkloadOptions)
+		if d := cmp.Diff(fresh.Build(list), got); d != "" {
+			t.Fatalf("not what a new one makes of the same:\n%s", d)
+		}
+		again := w.Build(list)
+		for i, r := range again.Routes {
+			if r != got.Routes[i] && !reflect.DeepEqual(r, got.Routes[i]) {
+				t.Fatalf("route %s differs", r.Name)
+			}
+		}
+		last = got
+	}
+}
+
+func randomWorkload(r *rand.Rand, i int) Workload {
+	pick := func(list ...string) string { return list[r.IntN(len(list))] }
+	w := Workload{
+		Name: pick("a", "b"), Instance: fmt.Sprintf("container %d", i), Created: time.Unix(int64(r.IntN(3)), 0),
+		Host: fmt.Sprintf("10.0.0.%d", r.IntN(9)), Ports: []WorkloadPort{{Number: uint16(80 + r.IntN(2))}},
+		State: model.EndpointState(pick("", "", "draining", "notReady")), Labels: map[string]string{},
+	}
+	for range r.IntN(4) {
+		w.Labels[pick("traefik.http.routers.r.rule", "traefik.http.routers.s.rule")] = pick("Host(`a`)", "Host(`b`)", "x(")
+		w.Labels[pick("traefik.http.services.s.loadbalancer.server.port", "traefik.tcp.services.s.loadbalancer.server.port",
+			"traefik.http.services.s.loadbalancer.server.scheme", "traefik.enable")] = pick("81", "https", "no", "true")
+		w.Labels[pick("traefik.http.services.s.loadbalancer.serverstransport",
+			"traefik.http.serverstransports.t.servername")] = pick("t", "u")
+	}
+	return w
+}
+
+// FuzzWorkloads: whatever labels say, the other workload is served as before, and nothing is said twice.
+func FuzzWorkloads(f *testing.F) {
+	f.Add("traefik.http.routers.a.rule=Host(`a`)\ntraefik.http.services.a.loadbalancer.server.port=8080")
+	f.Add("traefik.enable=true\nfairlead.http.services.a.weighted.services[0].name=b\ntraefik.udp.services.x=")
+	f.Add("traefik.tcp.routers.a.rule=HostSNI(`*`)\ntraefik.http.services=1\ntraefik.http.routers.a=1")
+	other := Workload{
+		Name: "other", Instance: "container other", Host: "10.0.0.1", Ports: []WorkloadPort{{Number: 80}},
+		Labels: map[string]string{"traefik.http.routers.other.rule": "Host(`other.example`)"},
+	}
+	f.Fuzz(func(t *testing.T, labels string) {
+		w, _ := NewWorkloads("docker/main", WorkloadOptions{ExposedByDefault: true, DefaultRule: DefaultRule})
+		one := Workload{
+			Name: "one", Instance: "container x", Created: time.Unix(1, 0), Host: "10.0.0.2", Labels: map[string]string{},
+			Ports: []WorkloadPort{{Number: 80}},
+		}
+		for line := range strings.Lines(labels) {
+			label, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+			one.Labels[label] = value
+		}
+		alone := w.Build([]Workload{other})
+		s := w.Build([]Workload{one, other})
+		for _, want := range alone.Routes {
+			if got, ok := model.Find(s.Routes, want.Ref()); !ok || got != want {
+				t.Errorf("the route of the other workload is another")
+			}
+		}
+		got, ok := model.Find(s.Services, alone.Services[0].Ref())
+		if !ok || !slices.Contains(got.Endpoints, alone.Services[0].Endpoints[0]) {
+			t.Errorf("the service of the other workload lost its endpoint: %+v", got)
+		}
+		for i := 1; i < len(s.Routes); i++ {
+			if s.Routes[i-1].Ref().Compare(s.Routes[i].Ref()) >= 0 {
+				t.Errorf("routes out of order")
+			}
+		}
+	})
+}
+
+func BenchmarkWorkloads(b *testing.B) {
+	w, _ := NewWorkloads("docker/main", WorkloadOptions{ExposedByDefault: true, DefaultRule: DefaultRule})
+	var list []Workload
+	for i := range 5000 {
+		router, service := fmt.Sprintf("traefik.http.routers.r%d.", i/2), fmt.Sprintf("traefik.http.services.s%d.", i/2)
+		list = append(list, Workload{
+			Name: fmt.Sprintf("service-%d", i/2), Instance: fmt.Sprintf("container %d", i),
+			Host: fmt.Sprintf("10.%d.%d.1", i/250, i%250), Ports: []WorkloadPort{{Number: 80}},
+			Labels: map[string]string{
+				router + "rule":                           fmt.Sprintf("Host(`h%d.example`)", i/2),
+				service + "loadbalancer.server.port":      "8080",
+				service + "loadbalancer.healthcheck.path": "/healthz",
+			},
+		})
+	}
+	last := w.Build(list)
+	b.ReportAllocs()
+	for b.Loop() {
+		list[7].Host = "10.99.0." + strconv.Itoa(b.N%250)
+		next := w.Build(list)
+		model.Reuse(&last, &next)
+		last = next
+	}
+}
