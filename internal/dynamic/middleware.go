@@ -38,6 +38,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 	"ipAllowList":            func() middlewareSpec { return new(ipAllowList) },
 	"ipWhiteList":            func() middlewareSpec { return new(ipWhiteList) },
 	"jwt":                    func() middlewareSpec { return new(jwt) },
+	"ldap":                   func() middlewareSpec { return new(ldap) },
 	"maintenance":            func() middlewareSpec { return new(maintenance) },
 	"oAuthClientCredentials": func() middlewareSpec { return new(oAuthClientCredentials) },
 	"oAuthIntrospection":     func() middlewareSpec { return new(oAuthIntrospection) },

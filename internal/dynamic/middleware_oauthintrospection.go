@@ -43,19 +43,11 @@ func (o *oAuthIntrospection) build(at place, m *model.Middleware) {
 		ClaimUse: model.ClaimUse{
 			Claims: at.in("claims").claims(o.Claims), Forward: at.in("forwardHeaders").claimFields(o.ForwardHeaders),
 		},
+		Keep:   at.in("cacheFor").cacheFor(o.CacheFor),
 		Server: at.in("clientConfig").identityServer(o.ClientConfig.serverClient),
 	}
 	if (o.ClientID == "") != (o.ClientSecret == "") {
 		at.in("clientID").invalid("give both clientID and clientSecret, or none")
-	}
-	if o.CacheFor != nil {
-		i.Keep = *o.CacheFor
-		switch {
-		case *o.CacheFor == 0:
-			i.Keep = -1
-		case *o.CacheFor < 0 || *o.CacheFor > time.Hour:
-			at.in("cacheFor").invalid("%s is out of range; it is from 0s to 1h", *o.CacheFor)
-		}
 	}
 	m.OAuthIntrospection = i
 }

@@ -1,6 +1,10 @@
 package dynamic
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
 
 // maxFile bounds a file that a middleware names.
 const maxFile = 1 << 20
@@ -40,4 +44,20 @@ func (p place) lines(name string) (lines []string) {
 		}
 	}
 	return lines
+}
+
+// secret is what stands here, or in a file without the line feed at its end; not both are given.
+func (p place) secret(given, name, file, fileName string) model.Secret {
+	switch {
+	case given != "" && file != "":
+		p.in(fileName).invalid("give %s or %s", name, fileName)
+	case strings.HasPrefix(given, "urn:k8s:secret:"):
+		p.in(name).invalid("this names a secret of Kubernetes; give the secret itself, or %s", fileName)
+	case file != "":
+		given = strings.TrimRight(p.in(fileName).text(file), "\r\n")
+		if given == "" {
+			p.in(fileName).invalid("the file is empty")
+		}
+	}
+	return model.NewSecret(given)
 }

@@ -86,3 +86,16 @@ func (p place) serverURL(text string) string {
 	}
 	return text
 }
+
+// cacheFor says how long answers are remembered: 0, which is not at all, is below 0 in the model.
+func (p place) cacheFor(d *time.Duration) time.Duration {
+	switch {
+	case d == nil:
+		return 0
+	case *d == 0:
+		return -1
+	case *d < 0 || *d > time.Hour:
+		p.invalid("%s is out of range; it is from 0s to 1h", *d)
+	}
+	return *d
+}

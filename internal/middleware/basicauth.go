@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"strings"
@@ -33,14 +34,10 @@ func newBasicAuth(s *Set, _ place, spec *model.BasicAuth) (Func, error) {
 	if err != nil {
 		return nil, err
 	}
-	realm := spec.Realm
-	if realm == "" {
-		realm = defaultRealm
+	challenge, err := basicChallenge("basicAuth.realm", spec.Realm)
+	if err != nil {
+		return nil, err
 	}
-	if !httpguts.ValidHeaderFieldValue(realm) {
-		return nil, fieldError("basicAuth.realm", "has control characters; remove them")
-	}
-	challenge := `Basic realm="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(realm) + `"`
 	stranger := costliest(accounts)
 
 	return func(next http.Handler) http.Handler {
@@ -67,6 +64,14 @@ func newBasicAuth(s *Set, _ place, spec *model.BasicAuth) (Func, error) {
 			next.ServeHTTP(w, r)
 		})
 	}, nil
+}
+
+// basicChallenge asks a client for a name and a password; place is where the realm stands.
+func basicChallenge(place, realm string) (string, error) {
+	if !httpguts.ValidHeaderFieldValue(realm) {
+		return "", fieldError(place, "has control characters; remove them")
+	}
+	return `Basic realm="` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(cmp.Or(realm, defaultRealm)) + `"`, nil
 }
 
 // parseAccounts reads htpasswd lines. Of two lines for one user, the last counts. Errors do not quote the lines.

@@ -18,27 +18,19 @@ const maxVerified = 4096
 // leaves the process. The hash that the password was right for is part of it, so nothing is remembered for a user whose
 // password was changed.
 type passwords struct {
-	macs  sync.Pool     // *mac
+	sums  *sums
 	slots chan struct{} // as many hashes at once as leave half the processors to others
 
 	mu    sync.Mutex
 	known *lru[[sha256.Size]byte, struct{}]
 }
 
-type mac struct {
-	hash.Hash
-	in, out []byte
-}
-
 func newPasswords() *passwords {
-	key := make([]byte, sha256.Size)
-	_, _ = rand.Read(key) // never fails: see its documentation
-	p := &passwords{
+	return &passwords{
+		sums:  newSums(),
 		slots: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
 		known: newLRU[[sha256.Size]byte, struct{}](maxVerified),
 	}
-	p.macs.New = func() any { return &mac{Hash: hmac.New(sha256.New, key)} }
-	return p
 }
 
 // match reports whether the password is a's. It is false when ctx ends before there was time to find out.
@@ -46,7 +38,7 @@ func (p *passwords) match(ctx context.Context, a account, password string) bool 
 	if len(password) > maxCredential {
 		return false
 	}
-	sum := p.sum(a.hash, password)
+	sum := p.sums.of(a.hash, password)
 	if p.verified(sum) {
 		return true
 	}
@@ -74,11 +66,26 @@ func (p *passwords) verified(sum [sha256.Size]byte) bool {
 	return p.known.has(sum)
 }
 
-func (p *passwords) sum(hash, password string) (sum [sha256.Size]byte) {
-	m := p.macs.Get().(*mac)
-	defer p.macs.Put(m)
+// sums makes what passwords are remembered by.
+type sums struct{ macs sync.Pool } // of *mac
+
+type mac struct {
+	hash.Hash
+	in, out []byte
+}
+
+func newSums() *sums {
+	key := make([]byte, sha256.Size)
+	_, _ = rand.Read(key) // never fails: see its documentation
+	return &sums{sync.Pool{New: func() any { return &mac{Hash: hmac.New(sha256.New, key)} }}}
+}
+
+// of returns the MAC of a password for what it belongs to, which has no zero byte in it.
+func (s *sums) of(owner, password string) (sum [sha256.Size]byte) {
+	m := s.macs.Get().(*mac)
+	defer s.macs.Put(m)
 	m.Reset()
-	m.in = append(append(append(m.in[:0], hash...), 0), password...)
+	m.in = append(append(append(m.in[:0], owner...), 0), password...)
 	_, _ = m.Write(m.in)
 	m.out = m.Sum(m.out[:0])
 	copy(sum[:], m.out)

@@ -38,6 +38,7 @@ var kinds = []kind{
 	of("inFlightReq", func(m *model.Middleware) *model.InFlightReq { return m.InFlightReq }, newInFlightReq),
 	of("ipAllowList", func(m *model.Middleware) *model.IPAllowList { return m.IPAllowList }, newIPAllowList),
 	of("jwt", func(m *model.Middleware) *model.JWT { return m.JWT }, newJWT),
+	of("ldap", func(m *model.Middleware) *model.LDAP { return m.LDAP }, newLDAP),
 	of("maintenance", func(m *model.Middleware) *model.Maintenance { return m.Maintenance }, newMaintenance),
 	of("oAuthClientCredentials",
 		func(m *model.Middleware) *model.OAuthClientCredentials { return m.OAuthClientCredentials },

@@ -26,6 +26,7 @@ type Middleware struct {
 	InFlightReq            *InFlightReq            `json:"inFlightReq,omitempty"`
 	IPAllowList            *IPAllowList            `json:"ipAllowList,omitempty"`
 	JWT                    *JWT                    `json:"jwt,omitempty"`
+	LDAP                   *LDAP                   `json:"ldap,omitempty"`
 	Maintenance            *Maintenance            `json:"maintenance,omitempty"`
 	OAuthClientCredentials *OAuthClientCredentials `json:"oAuthClientCredentials,omitempty"`
 	OAuthIntrospection     *OAuthIntrospection     `json:"oAuthIntrospection,omitempty"`
