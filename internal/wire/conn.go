@@ -48,6 +48,7 @@ type conn struct {
 	reading  deadline
 	writing  deadline
 	requests int
+	berth    berth // while it is parked
 
 	watched  atomic.Pointer[requestContext] // of the request under way, if anybody asked for its end
 	enlisted atomic.Bool                    // in the watcher's list
@@ -74,7 +75,7 @@ type fate int
 const (
 	fateClose  fate = iota
 	fateOver        // it is somebody else's
-	fateParked      // it waits in another goroutine
+	fateParked      // it waits elsewhere
 )
 
 // serve runs for as long as the connection is ours, or until it is parked.
@@ -87,13 +88,15 @@ func (c *conn) serve() {
 	c.run(false)
 }
 
-// run serves requests. A connection that has waited for a moment is parked: a new goroutine goes on waiting, whose
-// stack is small, where this one's has grown with the handler's calls and would stay large.
+// run serves requests. A connection that has waited for a moment is parked: it waits in the lot, or where it cannot, in
+// a new goroutine, whose stack is small, where this one's has grown with the handler's calls and would stay large.
 func (c *conn) run(parked bool) {
 	end, err := fateClose, error(nil)
 	defer func() { // deferred, as a handler may end the goroutine
 		if end == fateParked {
-			go c.run(true)
+			if idle := c.server.idleTimeout(); !c.server.lot.add(c, max(0, idle-parkAfter)) {
+				go c.run(true)
+			}
 			return
 		}
 		c.end(end == fateOver, err)

@@ -12,8 +12,9 @@
 //	client ◀──────────── Exchange.Relay ◀─ Answer ◀──────────┘
 //
 // One goroutine serves a connection: it waits until there is something to read, takes a buffer, parses, calls the
-// handler, writes, and gives everything back. A connection that waits has no buffer. Buffers, requests, headers and
-// response writers are used again.
+// handler, writes, and gives everything back. A connection that waits has no buffer; one that has waited for a moment
+// is parked in the lot (on Linux), where it has no goroutine, either. Buffers, requests, headers and response writers
+// are used again.
 //
 // Therefore a handler must keep neither its http.ResponseWriter nor its *http.Request, nor anything they hold (header
 // maps, URL, body, context), after it has returned; nor may a goroutine of its use them then. Strings may be kept: no

@@ -52,6 +52,7 @@ type Server struct {
 	buffers   buffers
 	exchanges sync.Pool // of *exchange
 	watcher   watcher
+	lot       lot
 	clock     Clock
 	closing   atomic.Bool
 
@@ -202,6 +203,7 @@ func (s *Server) stop(each func(*conn)) error {
 	for c := range s.conns {
 		each(c)
 	}
+	s.lot.close()
 	if first && s.empty != nil && len(s.conns) == 0 {
 		close(s.empty)
 	}
