@@ -59,7 +59,9 @@ func TestSoak(t *testing.T) {
 	s.all.Wait()
 	late := s.fairlead.Read(t)
 	s.report("after the load", late)
-	if most := early[instance.Resident]*growth + spareHeap; quarter && late[instance.Resident] > most {
+	// What the race detector notes of each address it has seen is resident, too, and never given back: with it, only the
+	// heap is looked at, by settle.
+	if most := early[instance.Resident]*growth + spareHeap; quarter && !*detector && late[instance.Resident] > most {
 		t.Errorf("memory grew from %.0f to %.0f MB", early[instance.Resident]/1e6, late[instance.Resident]/1e6)
 	}
 	s.settle(before)
