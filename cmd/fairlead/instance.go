@@ -19,6 +19,7 @@ import (
 	"github.com/fairlead/fairlead/internal/link"
 	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/provider"
+	"github.com/fairlead/fairlead/internal/provider/machines"
 	"github.com/fairlead/fairlead/internal/proxy"
 	"github.com/fairlead/fairlead/internal/store"
 	"github.com/fairlead/fairlead/internal/telemetry"
@@ -38,6 +39,7 @@ type instance struct {
 	workload  *cert.Workload         // nil: nobody says who the instance is
 	catalog   *catalog.Catalog
 	providers []provider.Provider       // in the order of the configuration
+	machines  *machines.Provider        // nil: nobody may register; it is one of the providers, too
 	followers map[string]*link.Follower // by cluster
 	gateways  map[string]proxy.Gateway  // by cluster
 	exporter  *link.Exporter            // nil where no link is offered

@@ -78,6 +78,9 @@ func kinds() []kind {
 		{"hosts", "live state of the addresses that requests are sent to", loading(
 			(*api.Client).Hosts, func(h api.Host) string { return h.Address },
 			"ADDRESS CLUSTER GATEWAY HEALTH INFLIGHT LATENCY REQUESTS FAILURES ERROR", hostRow)},
+		{"registrations", "instances of services that registered themselves, each with a lease", loading(
+			(*api.Client).Registrations, func(r api.Registration) string { return r.Service },
+			"SERVICE ADDRESS PROTOCOL STATE WEIGHT LEASE SINCE BY", registrationRow)},
 		{"providers", "where routes and services come from", loading(
 			(*api.Client).Providers, func(p api.Provider) string { return p.Source },
 			"SOURCE STATUS ROUTES SERVICES MIDDLEWARES PROBLEMS SINCE", providerRow)},
@@ -104,7 +107,7 @@ func kindNames() (names []string) {
 func aboutKinds() string {
 	var b strings.Builder
 	for _, k := range kinds() {
-		fmt.Fprintf(&b, "  %-10s %s\n", k.name, k.about)
+		fmt.Fprintf(&b, "  %-13s %s\n", k.name, k.about)
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -31,7 +31,11 @@ func main() {
 // run runs a command line and returns the exit code.
 func run(ctx context.Context, root *cobra.Command, args []string) int {
 	root.SetArgs(args)
-	switch err := root.ExecuteContext(ctx); {
+	err := root.ExecuteContext(ctx)
+	if code, ok := errors.AsType[exitCode](err); ok {
+		return int(code)
+	}
+	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, new(usageError)):
@@ -64,7 +68,7 @@ network's edge it follows clusters and inherits their routes as they change.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		newServe(), newCheck(), newDemo(), newExplain(), newGet(), newKey(), newVersion(),
+		newServe(), newCheck(), newDemo(), newExplain(), newGet(), newKey(), newRegister(), newVersion(),
 	)
 	return root
 }

@@ -318,9 +318,10 @@ func pairsOf(e config.EntryPoint) (pairs []cert.Pair) {
 func (i *instance) openServices(context.Context) error {
 	handler := api.New(api.Options{
 		Version: version, Cluster: i.config.Cluster, Proxy: i.proxy, Catalog: i.catalog, Hosts: i.hosts, Keys: i.keys,
-		Followers: i.followers, Exporter: i.exporter, Problems: i.problems, EntryPoints: shownEntryPoints(i.config),
-		Log:     i.log,
-		Refused: func(reason string) { i.metrics.RefusedKey("api", reason) },
+		Followers: i.followers, Exporter: i.exporter, Machines: i.machines, Problems: i.problems,
+		EntryPoints: shownEntryPoints(i.config),
+		Log:         i.log,
+		Refused:     func(reason string) { i.metrics.RefusedKey("api", reason) },
 	})
 	if err := i.openService("management API", string(i.config.API.Address), i.config.API.TLS, handler); err != nil {
 		return err

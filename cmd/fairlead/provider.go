@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/provider"
 	"github.com/fairlead/fairlead/internal/provider/file"
+	"github.com/fairlead/fairlead/internal/provider/machines"
 )
 
 // newProvider makes what watches one of the instance's own sources.
@@ -27,6 +28,15 @@ func newProvider(c config.Provider, log *slog.Logger) (provider.Provider, error)
 // openProviders makes what watches the sources of the instance itself.
 func (i *instance) openProviders(context.Context) error {
 	for _, c := range i.config.Providers {
+		if c, ok := c.(config.Machines); ok { // its place is the instance itself
+			m, err := machines.New(machines.Config{Source: c.Source(), DefaultRule: c.DefaultRule}, i.store, i.log)
+			if err != nil {
+				return fmt.Errorf("provider %s: %w", c.Source(), err)
+			}
+			i.machines = m
+			i.providers = append(i.providers, i.machines)
+			continue
+		}
 		p, err := newProvider(c, i.log)
 		if err != nil {
 			return fmt.Errorf("provider %s: %w", c.Source(), err)

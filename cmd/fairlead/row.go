@@ -148,3 +148,9 @@ func keyRow(k api.Key, now time.Time) []string {
 	}
 	return []string{k.ID, k.Owner, k.State, strings.Join(k.Scopes, ","), since(k.Created, now) + " ago", expires, used}
 }
+
+func registrationRow(r api.Registration, now time.Time) []string {
+	return []string{
+		r.Service, r.Address, r.Protocol, r.State, strconv.Itoa(r.Weight), span(r.Ends.Sub(now)), since(r.Since, now), r.By,
+	}
+}

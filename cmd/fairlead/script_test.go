@@ -24,7 +24,7 @@ import (
 // clients that see nothing but answers. testdata/script/README.md says what a script can do.
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"fairlead": main})
+	testscript.Main(m, map[string]func(){"fairlead": main, "machine-app": machineApp})
 }
 
 func TestScript(t *testing.T) {
@@ -57,6 +57,7 @@ type scriptWorld struct {
 	watches   map[string]*exec.Cmd // by file
 	held      []io.Closer          // connections
 	talks     map[string]*talking
+	machines  map[string]*scriptMachine
 }
 
 // worldKey is under which a script's values have its world.
@@ -68,6 +69,7 @@ func newScriptWorld(env *testscript.Env) *scriptWorld {
 		instances: make(map[string]*scriptInstance), apps: make(map[string]*scriptApp),
 		loads: make(map[string]*scriptLoad), begun: make(map[string]chan scriptResult),
 		watches: make(map[string]*exec.Cmd), talks: make(map[string]*talking),
+		machines: make(map[string]*scriptMachine),
 	}
 }
 
@@ -85,6 +87,9 @@ func ownAddress() string {
 func (w *scriptWorld) close() {
 	for _, l := range w.loads {
 		l.stop()
+	}
+	for _, m := range w.machines {
+		m.close()
 	}
 	for _, i := range w.instances {
 		_ = i.end(os.Kill)
@@ -142,6 +147,7 @@ func commands() map[string]command {
 		"cert":       makeCert,
 		"connect":    connect,
 		"disconnect": func(c *call) error { c.letGo(); return nil },
+		"ended":      endedMachine,
 		"eventually": eventually,
 		"finish":     finishGet,
 		"get":        get,
@@ -149,7 +155,9 @@ func commands() map[string]command {
 		"load":       startLoad,
 		"loaded":     endLoad,
 		"put":        putFile,
+		"register":   registerMachine,
 		"release":    releaseApp,
+		"signal":     signalMachine,
 		"start":      startInstanceProcess,
 		"streamapp":  startStreamApp,
 		"talk":       talk,

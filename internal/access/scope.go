@@ -7,7 +7,8 @@ import (
 )
 
 // Scope is one thing that a key may do. For routes it is "route:<name>", the name as the route's owner gives it to the
-// middleware; "route:*" is every route.
+// middleware; "route:*" is every route. "register:<service>" is to register instances of that service; "register:*", of
+// any, with labels.
 type Scope string
 
 // The scopes.
@@ -18,14 +19,21 @@ const (
 	APIWrite    Scope = "api:write"    // write through it; does not imply reading
 	Admin       Scope = "admin"        // everything, keys included
 	AllRoutes   Scope = "route:*"      // every "route:<name>"
+	AllServices Scope = "register:*"   // every "register:<service>", and to bring labels, which make routes
 )
 
-const routePrefix = "route:"
+const (
+	routePrefix    = "route:"
+	registerPrefix = "register:"
+)
+
+// Register is the scope to register instances of a service.
+func Register(service string) Scope { return Scope(registerPrefix + service) }
 
 // The limits of what a key is given.
 const (
-	maxScopes    = 64
-	maxRouteName = 256
+	maxScopes = 64
+	maxName   = 256 // of a route or a service
 )
 
 // Role returns a named set of scopes, for people: viewer, operator or admin. The answer is nil for any other name.
@@ -52,7 +60,7 @@ func ParseScopes(names []string) ([]Scope, error) {
 		}
 		if !Scope(name).valid() {
 			return nil, fmt.Errorf("%w: no scope or role is called %.80q; there are %s, %s, %s, %s, %s, route:NAME "+
-				"(route:* for all), and the roles viewer, operator, admin",
+				"(route:* for all), register:SERVICE (register:* for all), and the roles viewer, operator, admin",
 				ErrInvalid, name, LinkRead, LinkTraffic, APIRead, APIWrite, Admin)
 		}
 		scopes = append(scopes, Scope(name))
@@ -74,8 +82,12 @@ func (s Scope) valid() bool {
 	case LinkRead, LinkTraffic, APIRead, APIWrite, Admin:
 		return true
 	}
-	name, isRoute := strings.CutPrefix(string(s), routePrefix)
-	return isRoute && name != "" && len(name) <= maxRouteName && !strings.ContainsFunc(name, isNotVisible)
+	for _, prefix := range []string{routePrefix, registerPrefix} {
+		if name, ok := strings.CutPrefix(string(s), prefix); ok {
+			return name != "" && len(name) <= maxName && !strings.ContainsFunc(name, isNotVisible)
+		}
+	}
+	return false
 }
 
 // isNotVisible is true of everything but the visible characters of ASCII.
@@ -88,7 +100,8 @@ func allow(has []Scope, wanted string) bool {
 		return false
 	}
 	for _, s := range has {
-		if string(s) == wanted || s == Admin || s == AllRoutes && strings.HasPrefix(wanted, routePrefix) {
+		if string(s) == wanted || s == Admin || s == AllRoutes && strings.HasPrefix(wanted, routePrefix) ||
+			s == AllServices && strings.HasPrefix(wanted, registerPrefix) {
 			return true
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead/fairlead/internal/catalog"
 	"github.com/fairlead/fairlead/internal/link"
 	"github.com/fairlead/fairlead/internal/model"
+	"github.com/fairlead/fairlead/internal/provider/machines"
 	"github.com/fairlead/fairlead/internal/proxy"
 	"github.com/fairlead/fairlead/internal/upstream"
 )
@@ -24,7 +25,8 @@ type Options struct {
 	Keys    *access.Keys
 	// Followers are the followed clusters, by name.
 	Followers map[string]*link.Follower
-	Exporter  *link.Exporter // nil: nothing is offered to followers
+	Exporter  *link.Exporter     // nil: nothing is offered to followers
+	Machines  *machines.Provider // nil: nobody may register
 	// EntryPoints are those that clients reach, for explanations. None: a request is explained as if it had come in where
 	// routes that name no entry point are served.
 	EntryPoints []EntryPoint
@@ -76,7 +78,7 @@ type handler func(w http.ResponseWriter, r *http.Request) error
 // endpoint is a path and method of the API.
 type endpoint struct {
 	method, path string
-	scope        access.Scope // that a key needs; [anybody]: no key is asked for
+	scope        access.Scope // that a key needs, with the names of the path; [anybody]: no key is asked for
 	query        []string     // the parameters that it knows
 	serve        handler
 }
@@ -105,6 +107,9 @@ func (s *server) endpoints() []endpoint {
 		{"GET", base + "/openapi.json", access.APIRead, nil, s.document},
 		{"GET", base + "/problems", access.APIRead, filters, s.problems},
 		{"GET", base + "/providers", access.APIRead, filters, s.providers},
+		{"GET", base + "/registrations", access.APIRead, []string{"name"}, s.listRegistrations},
+		{"PUT", base + "/registrations/{service}/{address}", access.Register("{service}"), nil, s.register},
+		{"DELETE", base + "/registrations/{service}/{address}", access.Register("{service}"), nil, s.deregister},
 		{"GET", base + "/routes", access.APIRead, filters, s.routes},
 		{"GET", base + "/services", access.APIRead, filters, s.services},
 		{"GET", base + "/version", access.APIRead, nil, s.version},

@@ -20,7 +20,7 @@ func (s *server) guard(scope access.Scope, serve handler) http.Handler {
 		err := error(nil)
 		if scope != anybody {
 			var session *access.Session
-			if session, err = s.authorise(r, scope); err == nil {
+			if session, err = s.authorise(r, scopeOf(r, scope)); err == nil {
 				r = r.WithContext(context.WithValue(r.Context(), sessionKey{}, session))
 			}
 		}
@@ -31,6 +31,11 @@ func (s *server) guard(scope access.Scope, serve handler) http.Handler {
 			s.fail(w, r, err)
 		}
 	})
+}
+
+// scopeOf returns the scope that a request needs: "{service}" is the service that its path names.
+func scopeOf(r *http.Request, scope access.Scope) access.Scope {
+	return access.Scope(strings.Replace(string(scope), "{service}", r.PathValue("service"), 1))
 }
 
 // authorise checks the key of a request. Whoever is turned away is not told why.

@@ -107,6 +107,28 @@ func (c *Client) Providers(ctx context.Context, f Filter) ([]Provider, error) {
 	return list[Provider](ctx, c, "/providers", f)
 }
 
+// Registrations returns the instances that registered themselves, sorted by service, then address.
+func (c *Client) Registrations(ctx context.Context, f Filter) ([]Registration, error) {
+	return list[Registration](ctx, c, "/registrations", Filter{Name: f.Name})
+}
+
+// Register registers the instance of a service at an address, host:port, or renews its lease. Where the host is left
+// out, it is that of whoever asks.
+func (c *Client) Register(
+	ctx context.Context, service, address string, spec RegistrationSpec,
+) (r Registration, err error) {
+	return r, c.call(ctx, http.MethodPut, registrationPath(service, address), nil, spec, &r)
+}
+
+// Deregister takes the instance of a service away.
+func (c *Client) Deregister(ctx context.Context, service, address string) error {
+	return c.call(ctx, http.MethodDelete, registrationPath(service, address), nil, nil, nil)
+}
+
+func registrationPath(service, address string) string {
+	return "/registrations/" + url.PathEscape(service) + "/" + url.PathEscape(address)
+}
+
 // Keys returns the API keys, the oldest first.
 func (c *Client) Keys(ctx context.Context) ([]Key, error) {
 	return list[Key](ctx, c, "/keys", Filter{})

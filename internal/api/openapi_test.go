@@ -11,6 +11,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,9 +46,14 @@ func operations() map[string]operation {
 		"GET /api/v1/openapi.json":      {summary: "This document", answer: map[string]any{}},
 		"GET /api/v1/problems":          {summary: "What is wrong", answer: List[Problem]{}},
 		"GET /api/v1/providers":         {summary: "Where routes and services come from", answer: List[Provider]{}},
-		"GET /api/v1/routes":            {summary: "Routes", answer: List[Route]{}},
-		"GET /api/v1/services":          {summary: "Services, and each cluster's part of them", answer: List[Service]{}},
-		"GET /api/v1/version":           {summary: "Which program answers", answer: Version{}},
+		"GET /api/v1/registrations":     {summary: "Instances that registered themselves", answer: List[Registration]{}},
+		"PUT /api/v1/registrations/{service}/{address}": {
+			summary: "Register an instance of a service, or renew its lease", answer: Registration{}, body: RegistrationSpec{},
+		},
+		"DELETE /api/v1/registrations/{service}/{address}": {summary: "Take an instance of a service away", status: 204},
+		"GET /api/v1/routes":   {summary: "Routes", answer: List[Route]{}},
+		"GET /api/v1/services": {summary: "Services, and each cluster's part of them", answer: List[Service]{}},
+		"GET /api/v1/version":  {summary: "Which program answers", answer: Version{}},
 	}
 }
 
@@ -277,7 +283,8 @@ func (g *generator) fields(t reflect.Type, name string) object {
 		}
 	}
 	schema := object{"type": "object", "properties": properties}
-	if name == "KeySpec" || name == "Rotation" { // what is sent is read strictly; to answers, fields may be added
+	// What is sent is read strictly; to answers, fields may be added.
+	if slices.Contains([]string{"KeySpec", "Rotation", "RegistrationSpec"}, name) {
 		schema["additionalProperties"] = false
 	}
 	if len(required) > 0 {

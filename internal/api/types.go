@@ -187,6 +187,41 @@ type Provider struct {
 	Problems    int       `json:"problems"` // with the source and its objects
 }
 
+// Registration is one instance of a service, as it registered itself.
+type Registration struct {
+	Service  string             `json:"service"`
+	Address  string             `json:"address"` // host:port
+	Protocol string             `json:"protocol" enum:"http,https,h2c,tcp,udp"`
+	Weight   int                `json:"weight"` // relative to the others of the service; 0 drains it
+	State    string             `json:"state" enum:"ready,draining,notReady"`
+	Labels   map[string]string  `json:"labels,omitempty"`
+	Check    *RegistrationCheck `json:"check,omitempty"` // left out: none
+	TTL      string             `json:"ttl"`             // of the lease: "15s"
+	By       string             `json:"by,omitempty"`    // id of the key that it came with
+	Since    time.Time          `json:"since"`           // when it was registered; renewals do not count
+	Ends     time.Time          `json:"ends"`            // when the lease does
+}
+
+// RegistrationSpec is what an instance of a service says of itself.
+type RegistrationSpec struct {
+	Protocol string `json:"protocol,omitempty" enum:"http,https,h2c,tcp,udp"` // left out: http
+	Weight   *int   `json:"weight,omitempty"`                                 // 0 to 1000; left out: 1
+	// State: "draining" gets no new sessions, "notReady" gets no requests. Left out: ready.
+	State string `json:"state,omitempty" enum:"ready,draining,notReady"`
+	// Labels make routes and middlewares, as those of containers do. They need the scope register:*.
+	Labels map[string]string `json:"labels,omitempty"`
+	// Check is made by the instance, of all instances of the service. That of the first one counts. Left out: none.
+	Check *RegistrationCheck `json:"check,omitempty"`
+	TTL   string             `json:"ttl,omitempty"` // of the lease, 1s to 1h; left out: 15s
+}
+
+// RegistrationCheck is how it is checked that instances of a service are well.
+type RegistrationCheck struct {
+	Path     string `json:"path,omitempty"`     // left out: a TCP connection is made
+	Interval string `json:"interval,omitempty"` // left out: 30s
+	Timeout  string `json:"timeout,omitempty"`  // left out: 5s
+}
+
 // Key is what may be known of an API key. The secret is not.
 type Key struct {
 	ID           string    `json:"id"`    // public
@@ -204,8 +239,8 @@ type Key struct {
 // KeySpec is what a new key shall be.
 type KeySpec struct {
 	Owner string `json:"owner"` // 1 to 128 printable characters
-	// Scopes: link:read, link:traffic, api:read, api:write, admin, route:NAME (route:* for all), or the roles viewer,
-	// operator, admin. At least one.
+	// Scopes: link:read, link:traffic, api:read, api:write, admin, route:NAME (route:* for all), register:SERVICE
+	// (register:* for all), or the roles viewer, operator, admin. At least one.
 	Scopes  []string  `json:"scopes"`
 	Expires time.Time `json:"expires,omitzero"` // left out: never
 }

@@ -17,6 +17,7 @@ func (l *loader) providers(p part) []Provider {
 	kinds := []kind{
 		{"file", l.file},
 		{"http", l.http},
+		{"machines", l.machines},
 	}
 	var all []Provider
 	seen := map[model.Source]string{} // where each was given first

@@ -50,7 +50,7 @@ func (c *completion) lane(lane string) {
 		c.server(lane, f.Name, below(f.Value, "loadBalancer"))
 	}
 	routers := c.put(n, "routers")
-	if lane == "http" && routers.Kind == document.Map && len(routers.Fields) == 0 {
+	if lane == "http" && routers.Kind == document.Map && len(routers.Fields) == 0 && c.options.DefaultRule != "" {
 		c.put(routers, c.w.Name)
 	}
 	for i := range routers.Fields {

@@ -17,7 +17,8 @@ type WorkloadOptions struct {
 	// ExposedByDefault serves workloads whose labels do not say "enable".
 	ExposedByDefault bool
 	// DefaultRule is the rule of a router that has none, a template of package text/template: it is given Name,
-	// ContainerName and Labels, and has sprig's functions and normalize. "": such a router is a mistake.
+	// ContainerName and Labels, and has sprig's functions and normalize. "": such a router is a mistake, and workloads
+	// whose labels speak of no router have none.
 	DefaultRule string
 	// Constraints is an expression of Label, LabelRegex, Tag and TagRegex that a workload must fulfil to be served. "":
 	// none.

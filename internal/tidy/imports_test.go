@@ -40,7 +40,9 @@ var table = []row{
 	{"proxy", []string{
 		"cert", "link", "middleware", "model", "route", "stream", "telemetry", "upstream", "wire", "wire/h2",
 	}},
-	{"api", []string{"access", "catalog", "link", "model", "proxy", "route", "store", "telemetry", "upstream"}},
+	{"api", []string{
+		"access", "catalog", "link", "model", "provider/machines", "proxy", "route", "store", "telemetry", "upstream",
+	}},
 	{"tidy", nil},
 	{"sim", []string{everything}},
 }
