@@ -48,6 +48,7 @@ type instance struct {
 	proxy     *proxy.Proxy
 	metrics   *telemetry.Metrics
 	accessLog *telemetry.AccessLog // nil where it is off
+	traces    *telemetry.Traces    // likewise
 	services  []service            // HTTP servers for people and programs, not for clients
 
 	accessFile io.Closer // nil where the access log is off, or goes to standard output
@@ -86,6 +87,9 @@ func (i *instance) Run(ctx context.Context) error {
 	background.Go(func() error { return i.keys.Run(below) })  // expiry, last use, revocations by other replicas
 	if i.accessLog != nil {
 		background.Go(func() error { return i.accessLog.Run(below) }) // writes what requests handed over
+	}
+	if i.traces != nil {
+		background.Go(func() error { return i.traces.Run(below) }) // tells what requests handed over
 	}
 	group, running := errgroup.WithContext(ctx)
 	group.Go(func() error { return i.catalog.Run(running) }) // the start deadline

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -24,7 +23,6 @@ import (
 	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/proxy"
 	"github.com/fairlead/fairlead/internal/store"
-	"github.com/fairlead/fairlead/internal/telemetry"
 	"github.com/fairlead/fairlead/internal/upstream"
 )
 
@@ -222,16 +220,8 @@ func (i *instance) openProxy(context.Context) error {
 		Certificates: i.keyring, Workload: workload,
 		Observers: []proxy.Observer{i.metrics}, Connections: i.metrics.OpenConnections,
 	}
-	if a := i.config.AccessLog; a != nil {
-		out, err := i.openAccessLog(a.FilePath)
-		if err != nil {
-			return err
-		}
-		if i.accessLog, err = telemetry.NewAccessLog(out, a.Format); err != nil {
-			return err
-		}
-		i.metrics.WatchAccessLog(i.accessLog)
-		o.Observers = append(o.Observers, i.accessLog)
+	if err := i.openTelemetry(&o); err != nil {
+		return err
 	}
 	for _, e := range i.config.EntryPoints {
 		entryPoint, err := i.entryPoint(e)
@@ -253,18 +243,6 @@ func (i *instance) capacity(cluster string, service model.Name) (ready, total in
 	return 0, 0, false
 }
 
-func (i *instance) openAccessLog(path string) (io.Writer, error) {
-	if path == "" {
-		return os.Stdout, nil
-	}
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
-	if err != nil {
-		return nil, fmt.Errorf("opening the access log: %w", err)
-	}
-	i.accessFile = f
-	return f, nil
-}
-
 // entryPoint turns what the instance's file says of an entry point into what the proxy opens.
 func (i *instance) entryPoint(e config.EntryPoint) (proxy.EntryPoint, error) {
 	timeouts, life := e.Transport.RespondingTimeouts, e.Transport.LifeCycle
@@ -279,6 +257,10 @@ func (i *instance) entryPoint(e config.EntryPoint) (proxy.EntryPoint, error) {
 		Forwarded: e.ForwardedHeaders.Forwarded, Via: proxy.Via(e.Via),
 		StreamIdle: e.TCP.IdleTimeout, SessionTimeout: e.UDP.Timeout,
 		AcceptGrace: life.RequestAcceptGraceTimeout, DrainGrace: life.GraceTimeOut,
+		Observability: model.Observability{
+			AccessLogs: model.SwitchOf(&e.Observability.AccessLogs), Metrics: model.SwitchOf(&e.Observability.Metrics),
+			Tracing: model.SwitchOf(&e.Observability.Tracing),
+		},
 	}
 	if p := e.ProxyProtocol; p != nil {
 		o.ProxyProtocol = config.Prefixes(p.TrustedIPs)

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/fairlead/fairlead/internal/telemetry/tracetest"
 )
 
 // The scripts in testdata/script run the program as its users do: real processes on loopback addresses, links over TLS,
@@ -58,6 +60,8 @@ type scriptWorld struct {
 	held      []io.Closer          // connections
 	talks     map[string]*talking
 	machines  map[string]*scriptMachine
+
+	collectors map[string]*tracetest.Collector
 }
 
 // worldKey is under which a script's values have its world.
@@ -69,7 +73,8 @@ func newScriptWorld(env *testscript.Env) *scriptWorld {
 		instances: make(map[string]*scriptInstance), apps: make(map[string]*scriptApp),
 		loads: make(map[string]*scriptLoad), begun: make(map[string]chan scriptResult),
 		watches: make(map[string]*exec.Cmd), talks: make(map[string]*talking),
-		machines: make(map[string]*scriptMachine),
+		machines:   make(map[string]*scriptMachine),
+		collectors: make(map[string]*tracetest.Collector),
 	}
 }
 
@@ -105,6 +110,9 @@ func (w *scriptWorld) close() {
 		_ = t.Close()
 	}
 	w.letGo()
+	for _, c := range w.collectors {
+		c.Close()
+	}
 }
 
 // call is one use of a command in a script.
@@ -145,6 +153,7 @@ func commands() map[string]command {
 		"at":         runAt,
 		"begin":      beginGet,
 		"cert":       makeCert,
+		"collector":  startCollector,
 		"connect":    connect,
 		"disconnect": func(c *call) error { c.letGo(); return nil },
 		"ended":      endedMachine,
@@ -161,6 +170,7 @@ func commands() map[string]command {
 		"start":      startInstanceProcess,
 		"streamapp":  startStreamApp,
 		"talk":       talk,
+		"traces":     showTraces,
 		"drain":      drainInstance,
 		"term":       terminateInstance,
 		"unwatch":    endWatch,

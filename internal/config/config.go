@@ -25,6 +25,7 @@ type Config struct {
 	AccessLog  *AccessLog  // nil: off
 	SPIFFE     *SPIFFE     // nil: the instance is nobody by SPIFFE
 	Prometheus *Prometheus // nil: no metrics are offered
+	Tracing    *Tracing    // nil: nothing is traced
 	// StartDeadline bounds how long the start waits for sources to say what they know. Default, and 0: 10 s.
 	StartDeadline time.Duration
 }

@@ -85,6 +85,8 @@ func TestEveryField(t *testing.T) {
 			HTTP2:  HTTP2{MaxConcurrentStreams: 100},
 			TCP:    TCP{IdleTimeout: 10 * time.Minute},
 			UDP:    UDP{Timeout: 3 * time.Second},
+
+			Observability: Observability{TraceVerbosity: "minimal"},
 			TLS: &TLS{
 				MinVersion:   "1.3",
 				Certificates: []KeyPair{{CertFile: "/etc/fairlead/certs/a.pem", KeyFile: "/etc/keys/a.pem"}},
@@ -131,10 +133,28 @@ func TestEveryField(t *testing.T) {
 		AccessLog:     &AccessLog{FilePath: "/etc/fairlead/access.log", Format: "common"},
 		SPIFFE:        &SPIFFE{WorkloadAPIAddr: "unix:///run/spire/agent.sock"},
 		Prometheus:    &Prometheus{Address: "127.0.0.1:9100"},
+		Tracing:       fullTracing(),
 		StartDeadline: 5 * time.Second,
 	}
 	if diff := cmp.Diff(want, full(t)[".yaml"], netips); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
+func fullTracing() *Tracing {
+	return &Tracing{
+		ServiceName: "edge", ResourceAttributes: map[string]string{"deployment": "blue"}, SampleRate: 0.5,
+		CapturedRequestHeaders: []string{"X-Shop"}, CapturedAnswerHeaders: []string{"X-Answer", "X-Other"},
+		SafeQueryParams: []string{"page"},
+		OTLP: OTLP{GRPC: &OTLPGRPC{
+			Endpoint: "collector.example:4317",
+			Headers: map[string]Header{
+				"X-Scope": {Text: "shop"}, "Authorization": {Kept: KeyRef{File: "/etc/fairlead/collector.key"}},
+			},
+			TLS: &ClientTLS{
+				CA: "/etc/fairlead/ca.pem", Cert: "/etc/a.pem", Key: "/etc/a-key.pem", ServerName: "a.example",
+			},
+		}},
 	}
 }
 
@@ -155,7 +175,8 @@ func TestDefaults(t *testing.T) {
 	if c.Link.Address != ":9443" || c.AccessLog.Format != "json" || c.AccessLog.FilePath != "" ||
 		c.Cluster != "local" ||
 		c.API.Address != "127.0.0.1:9080" || c.Log != (Log{"info", "json"}) || c.StartDeadline != 10*time.Second ||
-		c.Prometheus != nil || filepath.Base(c.Store.Path) != "fairlead-data" || !filepath.IsAbs(c.Store.Path) {
+		c.Prometheus != nil || c.Tracing != nil ||
+		filepath.Base(c.Store.Path) != "fairlead-data" || !filepath.IsAbs(c.Store.Path) {
 		t.Errorf("%+v lacks defaults", c)
 	}
 	path := filepath.Join(filepath.Dir(c.Store.Path), "r.yml")

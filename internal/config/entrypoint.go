@@ -16,6 +16,7 @@ type EntryPoint struct {
 	HTTP2            HTTP2            `doc:"http2"`
 	TCP              TCP              `doc:"tcp"`
 	UDP              UDP              `doc:"udp"`
+	Observability    Observability    `doc:"observability"`
 	HTTP3            *HTTP3           `doc:"http3"` // nil: off
 	TLS              *TLS             `doc:"tls"`   // nil: plain text
 }
@@ -93,6 +94,15 @@ type UDP struct {
 	Timeout time.Duration `doc:"timeout"` // without a datagram either way, until a session ends; default: 3 s
 }
 
+// Observability says what is told of the requests whose routes do not say it.
+type Observability struct {
+	AccessLogs bool `doc:"accessLogs"` // default: true
+	Metrics    bool `doc:"metrics"`    // default: true
+	Tracing    bool `doc:"tracing"`    // default: true
+	// TraceVerbosity is "minimal": one span for each request, and one for each attempt.
+	TraceVerbosity string `doc:"traceVerbosity"`
+}
+
 // TLS serves the entry point over TLS.
 type TLS struct {
 	Certificates []KeyPair `doc:"certificates"` // the first is shown to clients that name no host
@@ -114,5 +124,7 @@ func defaultEntryPoint(name string) EntryPoint {
 		HTTP2:  HTTP2{MaxConcurrentStreams: 250},
 		TCP:    TCP{IdleTimeout: time.Hour},
 		UDP:    UDP{Timeout: 3 * time.Second},
+
+		Observability: Observability{AccessLogs: true, Metrics: true, Tracing: true, TraceVerbosity: "minimal"},
 	}
 }

@@ -38,7 +38,8 @@ type top struct {
 	Metrics     struct {
 		Prometheus *Prometheus `doc:"prometheus"`
 	} `doc:"metrics"`
-	StartDeadline time.Duration `doc:"startDeadline"`
+	Tracing       *document.Node `doc:"tracing"`
+	StartDeadline time.Duration  `doc:"startDeadline"`
 }
 
 func (l *loader) config() *Config {
@@ -62,6 +63,7 @@ func (l *loader) config() *Config {
 	c.Clusters = l.clusters(file.key("clusters"), c)
 	l.precedence(file.key("precedence"), c)
 	c.Services = l.services(file.key("services"), c)
+	c.Tracing = l.tracing(file.key("tracing"))
 	l.instance(file, c)
 	l.addresses(file, c)
 	return c

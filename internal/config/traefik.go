@@ -10,14 +10,16 @@ import (
 var traefiks = []string{
 	// outermost
 	"certificatesResolvers", "core", "experimental", "global", "hostResolver", "ocsp", "ping", "serversTransport",
-	"tcpServersTransport", "tracing",
+	"tcpServersTransport",
 	// entry points
 	"allowACMEByPass", "encodedCharacters", "http", "keepAliveMaxRequests", "keepAliveMaxTime",
-	"observability", "reusePort",
+	"reusePort",
 	// providers.file
 	"debugLogGeneratedTemplate",
 	// api
 	"basePath", "dashboard", "debug", "disableDashboardAd", "insecure",
+	// tracing
+	"globalAttributes",
 	// log, accessLog
 	"addInternals", "bufferingSize", "compress", "fields", "filePath", "filters", "maxAge", "maxBackups", "maxSize",
 	"noColor", "otlp",

@@ -24,29 +24,36 @@ type router struct {
 	Export      *document.Node `doc:"export"`
 }
 
-// observability says what is told of a route's requests. As in Traefik, it is everything where nothing is said.
+// observability says what is told of a route's requests. What it does not say, the entry point does.
 type observability struct {
-	AccessLogs *bool `doc:"accessLogs"`
-	Metrics    *bool `doc:"metrics"`
+	AccessLogs     *bool  `doc:"accessLogs"`
+	Metrics        *bool  `doc:"metrics"`
+	Tracing        *bool  `doc:"tracing"`
+	TraceVerbosity string `doc:"traceVerbosity"`
 }
 
-func (o *observability) quiet() (q model.Quiet) {
-	if o != nil {
-		q.Log = o.AccessLogs != nil && !*o.AccessLogs
-		q.Metrics = o.Metrics != nil && !*o.Metrics
+func (o *object) observability(spec *observability) model.Observability {
+	if spec == nil {
+		return model.Observability{}
 	}
-	return q
+	switch spec.TraceVerbosity {
+	case "", "minimal":
+	case "detailed": // middlewares have no spans of their own
+		o.in("observability", "traceVerbosity").unsupported(ignored)
+	default:
+		o.in("observability", "traceVerbosity").invalid(`%q is unknown; write "minimal"`, spec.TraceVerbosity)
+	}
+	return model.Observability{
+		AccessLogs: model.SwitchOf(spec.AccessLogs), Metrics: model.SwitchOf(spec.Metrics),
+		Tracing: model.SwitchOf(spec.Tracing),
+	}
 }
+
+func (router) gaps() []gap { return nil }
 
 type timeouts struct {
 	Header time.Duration `doc:"header"`
 	Total  time.Duration `doc:"total"`
-}
-
-func (router) gaps() []gap {
-	return []gap{
-		{"observability.tracing", ignored}, {"observability.traceVerbosity", ignored},
-	}
 }
 
 // route makes a route of a router; false: its rule cannot be read, so nobody knows which requests are its own. With
@@ -57,7 +64,7 @@ func (o *object) route(spec *router) (r *model.Route, ok bool) {
 		Name: o.ref.Name, Source: o.ref.Source, EntryPoints: o.entryPoints(spec.EntryPoints),
 		Match: match, Priority: spec.Priority, Timeouts: o.timeouts(spec.Timeouts), Export: o.export(spec.Export),
 	}
-	r.Quiet = spec.Observe.quiet()
+	r.Observability = o.observability(spec.Observe)
 	o.tls(r, spec.TLS)
 	if r.Priority == 0 {
 		r.Priority = len(spec.Rule)

@@ -29,8 +29,9 @@ type Route struct {
 	Middlewares []Ref     `json:"middlewares,omitempty"` // in the order in which they see the request
 	Backends    []Backend `json:"backends"`
 	Timeouts    Timeouts  `json:"timeouts,omitzero"`
-	Quiet       Quiet     `json:"quiet,omitzero"`
-	Export      Export    `json:"export,omitzero"`
+	// Observability says what is told of the route's requests, where it is another thing than the entry point says.
+	Observability Observability `json:"observability,omitzero"`
+	Export        Export        `json:"export,omitzero"`
 	// Broken says that a part of the definition could not be understood, which may have been what protects the route.
 	// It takes its requests, so that no broader route gets them, and answers 503.
 	Broken bool `json:"broken,omitempty"`
@@ -44,11 +45,35 @@ type Timeouts struct {
 	Total  time.Duration `json:"total,omitempty"`  // the whole exchange, attempts included
 }
 
-// Quiet says what is not told of a route's requests. The zero value tells everything.
-type Quiet struct {
-	Log     bool `json:"log,omitempty"`     // no line in the access log
-	Metrics bool `json:"metrics,omitempty"` // not counted
+// Observability says what is told of requests: those of a route, or those of an entry point whose routes say nothing.
+type Observability struct {
+	AccessLogs Switch `json:"accessLogs,omitempty"` // a line in the access log
+	Metrics    Switch `json:"metrics,omitempty"`    // a part in the counters
+	Tracing    Switch `json:"tracing,omitempty"`    // spans
 }
+
+// Switch is on, off, or what is said elsewhere.
+type Switch string
+
+// What a [Switch] may say. "" is what is said elsewhere, and on where nothing is.
+const (
+	On  Switch = "on"
+	Off Switch = "off"
+)
+
+// SwitchOf returns the switch that a value, or none, stands for.
+func SwitchOf(value *bool) Switch {
+	switch {
+	case value == nil:
+		return ""
+	case *value:
+		return On
+	}
+	return Off
+}
+
+// IsOff reports whether the switch, or where it says nothing the other, is off.
+func (s Switch) IsOff(other Switch) bool { return s == Off || s == "" && other == Off }
 
 // Export says whether a route is offered to followers, and the fleet-wide name of the service it leads to.
 type Export struct {

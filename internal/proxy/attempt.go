@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/model"
+	"github.com/fairlead/fairlead/internal/telemetry"
 	"github.com/fairlead/fairlead/internal/upstream"
 	"github.com/fairlead/fairlead/internal/wire"
 )
@@ -28,6 +29,7 @@ type delivery struct {
 	attempts  int
 	before    int // attempts, at other backends
 	trail     trail
+	span      *telemetry.Attempt // of the attempt under way
 
 	out wire.Outgoing
 	set []wire.Field // what out sets lies in
@@ -45,6 +47,7 @@ type result struct {
 	refusal string
 	sent    bool // what the request went through has answered the client
 	dropped int  // the status of its answer, if that was not for the client
+	span    *telemetry.Attempt
 }
 
 // inVain reports whether a cluster answers that its servers do not: it has tried them itself, so there is no use in
@@ -67,6 +70,7 @@ func (r result) answered() bool { return r.answer != nil && r.refusal == "" }
 // done ends an attempt whose answer has been sent.
 func (r result) done() {
 	status := r.answer.Status
+	r.span.End(r.refusal)
 	_ = r.answer.Close()
 	r.load.Done(upstream.Outcome{Kind: upstream.Answered, Status: status})
 }
@@ -89,7 +93,8 @@ func (d *delivery) attempt() result {
 	}
 	d.attempts++
 	d.x.note(d.attempts, host, reason)
-	result := result{host: host, load: host.Begin()}
+	result := result{host: host, load: host.Begin(), span: d.traceAttempt(host)}
+	d.span = result.span
 	transport, err := d.outgoing(host)
 	if err == nil {
 		result.answer, err = transport.Send(&d.out)
@@ -103,6 +108,7 @@ func (d *delivery) attempt() result {
 		return result
 	}
 	result.load.Answered(result.answer.Status)
+	result.span.Answered(result.answer.Status)
 	result.judge()
 	return result
 }
@@ -132,7 +138,9 @@ func (r *result) fail(ctx context.Context, err error) {
 		err = cause
 	}
 	r.err = err
-	r.load.Done(upstream.Outcome{Kind: r.outcome(ctx), Err: err})
+	kind := r.outcome(ctx)
+	r.span.Fail(failureOf(kind), err)
+	r.load.Done(upstream.Outcome{Kind: kind, Err: err})
 }
 
 func (r *result) outcome(ctx context.Context) upstream.Kind {
@@ -167,6 +175,7 @@ func (r *result) broken(ctx context.Context, err error) {
 	if ctx.Err() != nil || errors.Is(err, errEnded) {
 		kind = upstream.Abandoned
 	}
+	r.span.Fail(failureOf(kind), err)
 	r.load.Done(upstream.Outcome{Kind: kind, Err: err})
 }
 
@@ -269,6 +278,7 @@ func (d *delivery) outgoing(host *upstream.Host) (transport, error) {
 		d.out.Host = host.Addr()
 	}
 	d.sign()
+	d.traceRequest()
 	if host.Gateway() {
 		return d.forwarder.dialer.gateway(host.Cluster(), d)
 	}

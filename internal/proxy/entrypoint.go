@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/pires/go-proxyproto"
+
+	"github.com/fairlead/fairlead/internal/model"
 )
 
 // EntryPoint is an address that requests are accepted on. Zero durations and numbers mean no limit, unless said
@@ -56,6 +58,8 @@ type EntryPoint struct {
 	// Forwarded sends Forwarded (RFC 7239) to services, and believes it, too, where those in front are trusted.
 	Forwarded bool
 	Via       Via
+	// Observability says what is told of the requests whose routes do not say it.
+	Observability model.Observability
 
 	// AcceptGrace is how long connections are still accepted after the stop was asked for, so that load balancers notice.
 	AcceptGrace time.Duration

@@ -68,6 +68,7 @@ type exchange struct {
 	hop      netip.Addr // who is connected to us
 	hopText  string     // the same
 	client   netip.Addr // who sent the request, as far as those in front are trusted
+	believed bool       // who is connected to us may say to which trace the request belongs
 	upgrade  string     // the protocol that the client wants to change to; "" where none
 	connect  *connect   // the client wants it for one stream only; nil otherwise
 	trailers bool       // the client takes trailers
@@ -77,6 +78,8 @@ type exchange struct {
 	generation *generation  // that the request is served from
 	depth      int          // how many parents it has come by
 	retry      *model.Retry // of one of them; nil: none says anything
+
+	traces *telemetry.Traces // nil: nothing is traced
 
 	ended <-chan struct{} // closed when the key that carries the request is revoked; nil where there is none
 }
@@ -103,6 +106,7 @@ func exchangeOf(r *http.Request) *exchange { return r.Context().Value(exchangeKe
 // exchanges makes them, and takes them back.
 type exchanges struct {
 	pool   sync.Pool
+	traces *telemetry.Traces
 	poison bool // for tests: none is used again
 }
 
@@ -114,6 +118,7 @@ func (e *exchanges) take(entryPoint *EntryPoint, log *slog.Logger) *exchange {
 		x.blank = new(http.Request).WithContext(&x.inside)
 		x.passOn = x.informational
 	}
+	x.traces = e.traces
 	if x.log = log; x.entryPoint != entryPoint {
 		x.entryPoint, x.via = entryPoint, [...]string{entryPoint.Via.entry(1, 1), entryPoint.Via.entry(2, 0)}
 	}
@@ -175,7 +180,8 @@ func (x *exchange) beginRaw(raw *wire.Exchange, path string) {
 
 // begun notes which rule the request is served by.
 func (x *exchange) begun(a *action) {
-	x.Route, x.Unlogged, x.Unmeasured = a.route, a.quiet.Log, a.quiet.Metrics
+	x.Route = a.route
+	x.observe(a.observed)
 }
 
 // Header is part of http.ResponseWriter.
@@ -189,6 +195,7 @@ func (x *exchange) WriteHeader(status int) {
 	if status >= 200 || status == http.StatusSwitchingProtocols {
 		x.wrote, x.Status = true, status
 		x.pace.begin()
+		x.Trace.CaptureAnswer(x.answered)
 		if x.Reason != "" {
 			x.Header().Set(reasonField, x.Reason)
 		}

@@ -18,6 +18,7 @@ const (
 	keyField     = "Fairlead-Key"     // the follower's API key
 	serviceField = "Fairlead-Service" // the fleet-wide name of the service that the follower chose
 	clientField  = "Fairlead-Client"  // the client's address as the follower knows it
+	traceField   = "Fairlead-Trace"   // says that Traceparent is the follower's own, or that of one that it trusts
 	reasonField  = "Fairlead-Reason"  // in answers: why a proxy, not a service, answers
 )
 

@@ -66,6 +66,7 @@ func (p *Proxy) followers(l *Link) http.Handler {
 // serveFollower leads a follower's request to the service that the follower means. The request is routed again, by this
 // cluster's own order: a follower chooses a service, never which of its routes (and middlewares) applies.
 func (p *Proxy) serveFollower(x *exchange, r *http.Request, l *Link, service string) {
+	x.believed = r.Header[traceField] != nil
 	if client, err := netip.ParseAddrPort(r.Header.Get(clientField)); err == nil {
 		r.RemoteAddr = client.String()
 	}
@@ -138,6 +139,9 @@ func (d *dialer) gateway(cluster string, to *delivery) (transport, error) {
 	}
 	to.set = append(to.set, wire.Field{Key: keyField, Value: key}, wire.Field{Key: serviceField, Value: to.backend.name},
 		wire.Field{Key: clientField, Value: to.x.ClientAddr})
+	if x := to.x; x.Trace != nil || x.believed {
+		to.set = append(to.set, wire.Field{Key: traceField, Value: "1"})
+	}
 	to.out.Set, to.out.Secure = to.set, true
 	return g.transport, nil
 }

@@ -54,7 +54,7 @@ func newGeneration(
 // action is what is done with a rule's requests: its middlewares, and the forwarder behind them.
 type action struct {
 	route    string // for the log and the metrics
-	quiet    model.Quiet
+	observed model.Observability
 	handler  http.Handler
 	relay    *forwarder    // what serves its requests at the raw depth; nil: none of them
 	stream   *streamAction // of streams
@@ -147,7 +147,9 @@ func at(rules []*route.Rule, slot int) *route.Rule {
 
 // action makes what serves a rule.
 func (b *builder) action(rule *route.Rule) *action {
-	a := &action{route: rule.Route.Ref().String(), quiet: rule.Route.Quiet, problems: b.check(rule)}
+	a := &action{
+		route: rule.Route.Ref().String(), observed: rule.Route.Observability, problems: b.check(rule),
+	}
 	if rule.Route.Lane != model.LaneHTTP {
 		b.streamAction(rule, a)
 		return a

@@ -34,6 +34,8 @@ type Options struct {
 	// Workload is who the instance is by SPIFFE. Nil: nobody.
 	Workload  model.Workload
 	Observers []Observer
+	// Traces is what gives requests their places in traces. Nil: nothing is traced.
+	Traces *telemetry.Traces
 	// Connections is told of each connection that clients open (1) or close (-1), and what it speaks: "http1", "http2" or
 	// "http3". Nil: nobody is told.
 	Connections func(entryPoint, protocol string, change int)
@@ -63,7 +65,7 @@ type Proxy struct {
 // New opens the entry points; those without an address only exist in name, for explaining and checking. They serve from
 // [Proxy.Run] on.
 func New(o Options) (*Proxy, error) {
-	p := &Proxy{options: o, exchanges: exchanges{poison: o.Poison}, tunnels: newTunnels(), log: o.Log}
+	p := &Proxy{options: o, exchanges: exchanges{poison: o.Poison, traces: o.Traces}, tunnels: newTunnels(), log: o.Log}
 	p.copies = newCopies(&p.exchanges)
 	p.builder = newBuilder(o, p.tunnels, p.copies)
 	for i := range o.EntryPoints {

@@ -43,7 +43,7 @@ func (f *clientHandler) ServeRaw(raw *wire.Exchange) bool {
 	x := f.exchanges.take(e, f.log)
 	x.beginRaw(raw, path)
 	defer f.finish(x)
-	x.client = q.ClientIP
+	x.client, x.believed = q.ClientIP, x.traces != nil && f.trusted.includes(q.ClientIP)
 	x.begun(a)
 	a.relay.relay(x)
 	return true
@@ -102,6 +102,7 @@ func (d *delivery) relayAnswer(a *wire.Answer, host *upstream.Host) error {
 	x := d.x
 	x.wrote, x.Status = true, a.Status
 	x.pace.begin()
+	x.Trace.CaptureAnswer(a.Field)
 	d.set = d.set[:0]
 	if d.backend.isSticky() {
 		d.newCookies(host, func(c string) { d.set = append(d.set, wire.Field{Key: "Set-Cookie", Value: c}) })

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"sync"
 	"testing"
 
@@ -35,31 +36,56 @@ func BenchmarkRelay(b *testing.B) {
 	writing.Go(func() { _ = accessLog.Run(ctx) })
 	defer writing.Wait()
 	defer stop()
+	rate := func(part float64) *telemetry.Traces { return benchTraces(ctx, b, &writing, part) }
+	all, none := rate(1), rate(0)
 	for _, size := range []int{128, 10 << 10} {
 		for _, depth := range []string{"raw", "general"} {
 			for _, with := range []struct {
 				name      string
 				observers []Observer
+				traces    *telemetry.Traces
 			}{
-				{"nothing", nil}, {"metrics", []Observer{metrics}}, {"log", []Observer{accessLog}},
-				{"both", []Observer{metrics, accessLog}},
+				{"nothing", nil, nil}, {"metrics", []Observer{metrics}, nil}, {"log", []Observer{accessLog}, nil},
+				{"both", []Observer{metrics, accessLog}, nil},
+				{"traces", []Observer{all}, all}, {"traces-untold", []Observer{none}, none},
 			} {
 				b.Run(fmt.Sprintf("%d/%s/%s", size, depth, with.name), func(b *testing.B) {
-					benchmarkRelay(b, depth == "raw", size, with.observers)
+					benchmarkRelay(b, depth == "raw", size, func(o *Options) {
+						o.Observers, o.Traces = with.observers, with.traces
+					})
 				})
 			}
 		}
 	}
 }
 
-func benchmarkRelay(b *testing.B, raw bool, size int, observers []Observer) {
+// benchTraces tells a collector that takes everything of a part of the traces.
+func benchTraces(ctx context.Context, b *testing.B, running *sync.WaitGroup, part float64) *telemetry.Traces {
+	b.Helper()
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+	}))
+	b.Cleanup(collector.Close)
+	traces, err := telemetry.NewTraces(telemetry.TraceOptions{
+		Collector: telemetry.Collector{Endpoint: collector.URL}, SampleRate: part, Log: slog.New(slog.DiscardHandler),
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	running.Go(func() { _ = traces.Run(ctx) })
+	return traces
+}
+
+func benchmarkRelay(b *testing.B, raw bool, size int, change func(*Options)) {
 	answer := fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nServer: s\r\nDate: Sun, 22 Nov 2026 11:27:00 GMT\r\n"+
 		"Content-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s", size, bytes.Repeat([]byte("x"), size))
 	e := EntryPoint{Name: "web", Default: true, Via: Via{Name: "fairlead", Answers: true}}
-	p, err := New(Options{
-		EntryPoints: []EntryPoint{e}, Hosts: upstream.NewHosts(upstream.Options{}), Observers: observers,
+	o := Options{
+		EntryPoints: []EntryPoint{e}, Hosts: upstream.NewHosts(upstream.Options{}),
 		Middlewares: middleware.NewSet(middleware.Options{}), Log: slog.New(slog.DiscardHandler),
-	})
+	}
+	change(&o)
+	p, err := New(o)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -32,6 +32,7 @@ func (f *clientHandler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 		return
 	}
 	x.paceBody(r)
+	x.believed = f.trusted.includes(x.hop)
 	x.client = f.trusted.resolveClient(r)
 	x.ClientAddr = r.RemoteAddr
 	g := f.generation.Load()
@@ -150,6 +151,7 @@ func removeLinkFields(h http.Header) {
 // finish tells the observers that an exchange is over.
 func (p *Proxy) finish(x *exchange) {
 	x.pace.end()
+	x.endTrace()
 	x.finish()
 	for _, o := range p.options.Observers {
 		o.Served(&x.Exchange)

@@ -13,12 +13,13 @@ import (
 const (
 	// JSON is one object a line, always with all fields in this order: time (RFC 3339, UTC, milliseconds), durationMs,
 	// entryPoint, client, method, scheme, host, path, proto, status, bytesIn, bytesOut, route, service, cluster,
-	// endpoint, attempts, reason, mode. See [Exchange] for what they say.
+	// endpoint, attempts, reason, mode. See [Exchange] for what they say. Behind them, where there is something to say:
+	// trace (32 hexadecimal digits).
 	JSON = "json"
 	// Common is the NCSA common log format, with more fields at the end of the line:
 	//
 	//	client - - [time] "method path proto" status bytesOut "entryPoint" "host" "route" "service" "cluster" "endpoint"
-	//	attempts "reason" "mode" durationms
+	//	attempts "reason" "mode" durationms "trace"
 	//
 	// The user is always "-": credentials are checked by middlewares, and stay there. Text after bytesOut that is not
 	// known is "-".

@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"encoding/hex"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -34,6 +35,10 @@ func appendJSON(b []byte, x *Exchange) []byte {
 	b = appendJSONNumber(b, "attempts", int64(x.Attempts))
 	b = appendJSONField(b, "reason", x.Reason)
 	b = appendJSONField(b, "mode", x.Mode)
+	if x.Trace != nil {
+		b = append(b, `,"trace":"`...)
+		b = append(hex.AppendEncode(b, x.Trace.ID[:]), '"')
+	}
 	return append(b, "}\n"...)
 }
 
@@ -76,7 +81,12 @@ func appendCommon(b []byte, x *Exchange) []byte {
 	b = appendQuoted(b, x.Mode)
 	b = append(b, ' ')
 	b = appendMilliseconds(b, x.Duration)
-	return append(b, "ms\n"...)
+	b = append(b, "ms "...)
+	if x.Trace == nil {
+		return append(b, "\"-\"\n"...)
+	}
+	b = hex.AppendEncode(append(b, '"'), x.Trace.ID[:])
+	return append(b, "\"\n"...)
 }
 
 func appendQuoted(b []byte, text string) []byte {

@@ -166,3 +166,16 @@ func (m *Metrics) WatchAccessLog(l *AccessLog) {
 		Help: "Lines of the access log that were lost because it could not be written (fast enough).",
 	}, func() float64 { return float64(l.Dropped()) }))
 }
+
+// WatchTraces counts the spans that t tells, and those that it drops. It may be called once.
+func (m *Metrics) WatchTraces(t *Traces) {
+	m.registry.MustRegister(
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "fairlead_trace_spans_told_total", Help: "Spans of traces that the collector took.",
+		}, func() float64 { return float64(t.Told()) }),
+		prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "fairlead_trace_spans_dropped_total",
+			Help: "Spans of traces that were lost because the collector did not take them (fast enough).",
+		}, func() float64 { return float64(t.Dropped()) }),
+	)
+}
