@@ -16,8 +16,9 @@ type candidate struct {
 	slot        int32
 	entryPoints []string
 	residual    *predicate // what to test besides the keys; nil: nothing
-	route       *model.Route
 	tls         bool
+	strict      bool // what came over TLS and what did not are not the same to it: see admitsTLS
+	route       *model.Route
 
 	keys []key // where the index has it
 	// claim is a hash of what the route asks for and of its priority: routes in conflict have the same.
@@ -30,7 +31,8 @@ func (b *build) candidate(a arrival) *candidate {
 	r := a.route
 	c := b.piles.candidates.one(b.piles.size)
 	*c = candidate{
-		route: r, slot: a.slot, tls: r.TLS, priority: r.Priority, precedence: b.resolver.precedence(r.Source),
+		route: r, slot: a.slot, priority: r.Priority, precedence: b.resolver.precedence(r.Source),
+		tls: r.TLS, strict: r.Lane == model.LaneTCP,
 		entryPoints: b.shared(r.EntryPoints), claim: claimOf(b.table.seed, r),
 	}
 	var rest *model.Match
@@ -91,12 +93,11 @@ func (c *candidate) admits(q *Request) bool {
 	return c.servesEntryPoint(q) && c.admitsTLS(q)
 }
 
-// admitsTLS reports whether the route serves what came as q did: over TLS, or in plain text.
+// admitsTLS reports whether the route serves what came as q did: over TLS, or in plain text. In the lane of TCP, a
+// service that expects plain text cannot make anything of TLS. It reads nothing but the candidate, since it is asked
+// for every request, and each line of memory that is not at hand takes as long as all of its tests.
 func (c *candidate) admitsTLS(q *Request) bool {
-	if c.route.Lane == model.LaneTCP {
-		return q.TLS == c.tls // a service that expects plain text cannot make anything of TLS
-	}
-	return q.TLS || !c.tls
+	return q.TLS == c.tls || q.TLS && !c.strict
 }
 
 func (c *candidate) servesEntryPoint(q *Request) bool {
