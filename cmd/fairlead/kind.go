@@ -83,7 +83,7 @@ func kinds() []kind {
 			"SERVICE ADDRESS PROTOCOL STATE WEIGHT LEASE SINCE BY", registrationRow)},
 		{"providers", "where routes and services come from", loading(
 			(*api.Client).Providers, func(p api.Provider) string { return p.Source },
-			"SOURCE STATUS ROUTES SERVICES MIDDLEWARES PROBLEMS SINCE", providerRow)},
+			"SOURCE STATUS ROUTES SERVICES MIDDLEWARES PROBLEMS CHANGED RECONNECTS STALE ERROR", providerRow)},
 	}
 }
 

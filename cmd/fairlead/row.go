@@ -130,7 +130,7 @@ func hostRow(h api.Host, now time.Time) []string {
 func providerRow(p api.Provider, now time.Time) []string {
 	return []string{
 		p.Source, p.Status, strconv.Itoa(p.Routes), strconv.Itoa(p.Services), strconv.Itoa(p.Middlewares),
-		strconv.Itoa(p.Problems), since(p.Since, now),
+		strconv.Itoa(p.Problems), since(p.Changed, now), strconv.Itoa(p.Reconnects), since(p.Since, now), p.Error,
 	}
 }
 

@@ -53,8 +53,9 @@ func TestTables(t *testing.T) {
 		problemRow(api.Problem{Kind: "route", Name: "a", Source: "file/main", Code: "not_granted", Reporter: "k",
 			Message: "no"}, now),
 	)
-	table("SOURCE STATUS ROUTES SERVICES MIDDLEWARES PROBLEMS SINCE",
-		providerRow(api.Provider{Source: "link/paris", Status: "stale", Since: ago(5 * time.Minute), Routes: 1}, now))
+	table("SOURCE STATUS ROUTES SERVICES MIDDLEWARES PROBLEMS CHANGED RECONNECTS STALE ERROR",
+		providerRow(api.Provider{Source: "link/paris", Status: "stale", Since: ago(5 * time.Minute), Routes: 1,
+			Changed: ago(time.Hour), Reconnects: 2, Error: "connection refused"}, now))
 	table("ID OWNER STATE SCOPES CREATED EXPIRES USED",
 		keyRow(api.Key{ID: "a", Owner: "o", State: "active", Scopes: []string{"admin"}, Created: ago(time.Hour),
 			Expires: now.Add(72 * time.Hour), LastUsed: ago(time.Second)}, now),

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -29,6 +30,7 @@ func TestAnswers(t *testing.T) {
 		if err := json.Indent(&got, b.call("GET", question.Name, key, "").Body.Bytes(), "", "  "); err != nil {
 			t.Fatalf("%s: %v", question.Name, err)
 		}
+		got = *bytes.NewBuffer(changed.ReplaceAll(got.Bytes(), []byte(`"changed": "now"`)))
 		if *update {
 			question.Data = got.Bytes()
 		}
@@ -42,6 +44,9 @@ func TestAnswers(t *testing.T) {
 		}
 	}
 }
+
+// changed is when a source changed last: whenever the test ran.
+var changed = regexp.MustCompile(`"changed": "[^"]+"`)
 
 func TestETag(t *testing.T) {
 	b := newBench(t)

@@ -57,6 +57,13 @@ func (s *server) sources(v *view) []Provider {
 	out := make([]Provider, 0, len(known))
 	for _, source := range slices.Sorted(maps.Keys(known)) {
 		p := *known[source]
+		h := s.Catalog.History(source)
+		p.Changed, p.Error, p.Reconnects = h.Changed.UTC(), h.Failure, h.Again
+		if source.Kind() == model.LinkKind {
+			if f, ok := s.Followers[source.Instance()]; ok {
+				p.Reconnects = f.State().Reconnects
+			}
+		}
 		if !s.isReady() && p.silent() {
 			p.Status = statusAwaited
 		}

@@ -180,6 +180,9 @@ type Provider struct {
 	// deadline; "awaited": it has said nothing yet, and the instance is not ready.
 	Status      string    `json:"status" enum:"ok,stale,late,awaited"`
 	Since       time.Time `json:"since,omitzero"`     // since when it is stale
+	Error       string    `json:"error,omitempty"`    // why it cannot be read
+	Changed     time.Time `json:"changed,omitzero"`   // when its objects changed last; left out: nothing was heard yet
+	Reconnects  int       `json:"reconnects"`         // how often it could be read again after it could not
 	Revision    uint64    `json:"revision,omitempty"` // of the followed cluster's state; links only
 	Routes      int       `json:"routes"`
 	Services    int       `json:"services"`

@@ -31,6 +31,7 @@ type Catalog struct {
 	from    map[model.Source]model.Snapshot
 	failing map[model.Source]failure
 	waiting map[model.Source]bool // expected sources that said nothing yet
+	history map[model.Source]History
 	merged  *model.Snapshot
 	changed chan struct{} // closed when merged is replaced
 	ready   chan struct{} // closed when waiting is empty
@@ -38,6 +39,13 @@ type Catalog struct {
 
 	silent map[model.Source]bool // expected sources, links aside, that have never published
 	heard  uint64                // version of merged when the last of them did
+}
+
+// History is what became of a source so far.
+type History struct {
+	Changed time.Time // when its objects changed last; zero: never, nothing was heard of it
+	Again   int       // how often it could be read again after it could not
+	Failure string    // why it cannot be read now; "": it can
 }
 
 // failure is why and since when a source cannot be read.
@@ -64,6 +72,7 @@ func New(o Options) *Catalog {
 		options: o,
 		from:    make(map[model.Source]model.Snapshot),
 		failing: make(map[model.Source]failure),
+		history: make(map[model.Source]History),
 		waiting: make(map[model.Source]bool),
 		silent:  make(map[model.Source]bool),
 		merged:  &model.Snapshot{Order: slices.Clone(o.Order)},
@@ -115,6 +124,14 @@ func (c *Catalog) startWithout() {
 func (c *Catalog) Set(s model.Snapshot) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	h := c.history[s.Source]
+	if _, failing := c.failing[s.Source]; failing && !h.Changed.IsZero() {
+		h.Again++
+	}
+	if h.Changed.IsZero() || !sameObjects(c.from[s.Source], s) {
+		h.Changed = time.Now()
+	}
+	c.history[s.Source] = h
 	c.recovered(s.Source)
 	c.replace(s)
 	if c.silent[s.Source] {
@@ -122,6 +139,24 @@ func (c *Catalog) Set(s model.Snapshot) {
 		c.heard = c.merged.Version
 	}
 	c.settle(s.Source)
+}
+
+// sameObjects reports whether two snapshots of a source hold the same objects.
+func sameObjects(a, b model.Snapshot) bool {
+	return slices.Equal(a.Services, b.Services) && slices.Equal(a.Routes, b.Routes) &&
+		slices.Equal(a.Middlewares, b.Middlewares) && slices.Equal(a.Certificates, b.Certificates) &&
+		slices.Equal(a.TLSOptions, b.TLSOptions)
+}
+
+// History returns what became of a source so far.
+func (c *Catalog) History(source model.Source) History {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	h := c.history[source]
+	if f, failing := c.failing[source]; failing {
+		h.Failure = f.err.Error()
+	}
+	return h
 }
 
 // Fail says that a source cannot be read now. Its last snapshot is kept, with a Problem that says since when.
@@ -196,6 +231,7 @@ func (c *Catalog) Forget(source model.Source) {
 	c.recovered(source)
 	c.replace(model.Snapshot{Source: source})
 	delete(c.from, source)
+	delete(c.history, source)
 	c.settle(source)
 }
 
