@@ -21,6 +21,8 @@ func newProvider(c config.Provider, log *slog.Logger) (provider.Provider, error)
 		return file.New(file.Config{Source: c.Source(), Path: c.Path(), Once: !c.Watch}, log), nil
 	case config.HTTP:
 		return newHTTP(c, log)
+	case config.Traefik:
+		return newTraefik(c, log)
 	}
 	return nil, fmt.Errorf("%s: nothing watches a %T", c.Source(), c)
 }

@@ -60,23 +60,28 @@ func (l *loader) http(p part) Provider {
 	if h.Wait < 0 || h.Wait%time.Second != 0 {
 		l.wrong(p.key("wait"), "%v cannot be asked for; write whole seconds", h.Wait)
 	}
-	for name := range h.Headers {
+	l.fields(p, h.Headers, h.SecretHeaders)
+	l.clientTLS(p.key("tls"), h.TLS)
+	return h
+}
+
+// fields checks what a provider sends with each request, its keys headers and secretHeaders.
+func (l *loader) fields(p part, headers map[string]string, secrets map[string]KeyRef) {
+	for name := range headers {
 		field := p.key("headers").key(name)
 		l.fieldName(field, name)
-		if !httpguts.ValidHeaderFieldValue(h.Headers[name]) {
+		if !httpguts.ValidHeaderFieldValue(headers[name]) {
 			l.wrong(field, "cannot be sent: it has a line break or another control character")
 		}
 		if slices.Contains(credentials(), http.CanonicalHeaderKey(name)) {
 			l.wrong(field, "a secret must not stand in this file; name it under secretHeaders")
 		}
 	}
-	for name, ref := range h.SecretHeaders {
+	for name, ref := range secrets {
 		l.fieldName(p.key("secretHeaders").key(name), name)
 		l.absolute(&ref.File)
-		h.SecretHeaders[name] = ref
+		secrets[name] = ref
 	}
-	l.clientTLS(p.key("tls"), h.TLS)
-	return h
 }
 
 func (l *loader) fieldName(p part, name string) {

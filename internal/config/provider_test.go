@@ -24,6 +24,22 @@ func TestProviders(t *testing.T) {
 			Headers: map[string]string{"X-A": "b"}, SecretHeaders: map[string]KeyRef{"Authorization": {File: "/etc/token"}},
 			TLS: &ClientTLS{CA: "/etc/ca.pem", Cert: "/c.pem", Key: "/k.pem", ServerName: "c.example"},
 		}},
+		{"machines", `{defaultRule: "Host(x)"}`, Machines{Name: "main", DefaultRule: "Host(x)"}},
+		{"traefik", `{endpoint: "http://10.0.0.5:8080", entryPoints: {Web: "http://10.0.0.5:80/"}}`, Traefik{
+			Name: "main", Endpoint: "http://10.0.0.5:8080", PollInterval: time.Second, PollTimeout: 5 * time.Second,
+			EntryPoints: map[string]string{"Web": "http://10.0.0.5:80"}, Grant: Grant{EntryPoints: []string{"web"}},
+		}},
+		{"traefik", `{name: b, endpoint: "https://a.example", pollInterval: 2s, pollTimeout: 3s, headers: {X-A: b},
+			secretHeaders: {X-B: "env:B"}, username: ann, password: "file:p", tls: {ca: ca.pem},
+			entryPoints: {web: "https://10.0.0.5"}, entryPointTLS: {ca: e.pem, serverName: c.example},
+			grant: {hosts: [A.example], services: ["*"]}}`, Traefik{
+			Name: "b", Endpoint: "https://a.example", PollInterval: 2 * time.Second, PollTimeout: 3 * time.Second,
+			Headers: map[string]string{"X-A": "b"}, SecretHeaders: map[string]KeyRef{"X-B": {Env: "B"}},
+			Username: "ann", Password: KeyRef{File: "/etc/p"}, TLS: &ClientTLS{CA: "/etc/ca.pem"},
+			EntryPoints:   map[string]string{"web": "https://10.0.0.5"},
+			EntryPointTLS: &EntryPointTrust{CA: "/etc/e.pem", ServerName: "c.example"},
+			Grant:         Grant{Hosts: []string{"a.example"}, Services: []string{"*"}, EntryPoints: []string{"web"}},
+		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			text := "entryPoints: {web: {address: ':80'}}\nproviders: {" + test.name + ": " + test.text + "}\n"

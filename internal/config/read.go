@@ -58,7 +58,7 @@ func (l *loader) config() *Config {
 		l.wrong(file.key("cluster").key("name"), "%q is no name of a cluster; use a-z, 0-9 and -", shorten(c.Cluster))
 	}
 	c.EntryPoints = l.entryPoints(file.key("entryPoints"))
-	c.Providers = l.providers(file.key("providers"))
+	c.Providers = l.providers(file.key("providers"), c)
 	c.Link = l.link(file.key("link"))
 	c.Clusters = l.clusters(file.key("clusters"), c)
 	l.precedence(file.key("precedence"), c)

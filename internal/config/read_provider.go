@@ -13,11 +13,12 @@ const defaultProvider = "main"
 
 // providers reads the providers of every kind, in the order of the file; letter case does not count in a kind. Of each
 // kind there is one, or a list.
-func (l *loader) providers(p part) []Provider {
+func (l *loader) providers(p part, c *Config) []Provider {
 	kinds := []kind{
 		{"file", l.file},
 		{"http", l.http},
 		{"machines", l.machines},
+		{"traefik", l.traefikOf(c)},
 	}
 	var all []Provider
 	seen := map[model.Source]string{} // where each was given first

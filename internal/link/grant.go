@@ -97,6 +97,15 @@ func (g Grant) wholes(r Route) (whole bool, granted []string) {
 	return false, nil
 }
 
+// Bound returns what the grant leaves of a route: the entry points, sorted, on which it is served, and what it matches
+// there. The error is that of Allows.
+func (g Grant) Bound(r Route) (entryPoints []string, match model.Match, err error) {
+	if err := g.Allows(r); err != nil {
+		return nil, r.Match, err
+	}
+	return g.entryPoints(r), g.narrow(r.Match), nil
+}
+
 // entryPoints returns those, sorted, on which a route is served.
 func (g Grant) entryPoints(r Route) []string {
 	if whole, granted := g.wholes(r); whole {

@@ -1,0 +1,218 @@
+package traefik_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/model"
+	"github.com/fairlead/fairlead/internal/provider/providertest"
+	"github.com/fairlead/fairlead/internal/provider/traefik"
+)
+
+const source = model.Source("traefik/old")
+
+// object is one router as the API of a Traefik v3 writes it.
+type object = map[string]any
+
+// fake is the API of a Traefik, as far as it is asked: the list of routers in pages, behind a password.
+type fake struct {
+	mu      sync.Mutex
+	routers []object
+	broken  bool
+	body    string // in place of the list
+	pages   int    // that were asked for
+	size    int    // of a page, at most; 0: as asked for
+}
+
+func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	user, password, _ := r.BasicAuth()
+	query := r.URL.Query()
+	page, _ := strconv.Atoi(query.Get("page"))
+	size, _ := strconv.Atoi(query.Get("per_page"))
+	if f.size > 0 {
+		size = f.size
+	}
+	switch {
+	case user != "ann" || password != "secret":
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	case f.broken:
+		w.WriteHeader(http.StatusBadGateway)
+		return
+	case r.URL.Path != "/api/http/routers" || page < 1 || size < 1:
+		w.WriteHeader(http.StatusNotFound)
+		return
+	}
+	f.pages++
+	begin, end, next := min((page-1)*size, len(f.routers)), min(page*size, len(f.routers)), 1
+	if page*size < len(f.routers) {
+		next = page + 1
+	}
+	w.Header().Set("X-Next-Page", strconv.Itoa(next))
+	if f.body != "" {
+		_, _ = io.WriteString(w, f.body)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(append([]object{}, f.routers[begin:end]...))
+}
+
+func (f *fake) change(how func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	how()
+}
+
+// plainRouters are routers as a Traefik lists them, with what does not matter here.
+func plainRouters(rules map[string]string) (list []object) {
+	for _, name := range slices.Sorted(maps.Keys(rules)) {
+		list = append(list, object{
+			"entryPoints": []string{"web"}, "name": name, "provider": "docker", "rule": rules[name], "service": name,
+			"status": "enabled", "using": []string{"web"}, "priority": 18, "middlewares": []string{"auth@docker"},
+			"observability": object{"accessLogs": true},
+		})
+	}
+	return list
+}
+
+func start(t *testing.T, f *fake, change ...func(*traefik.Config)) *traefik.Provider {
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	c := traefik.Config{
+		Source: source, URL: server.URL, Timeout: 10 * time.Second, Interval: 5 * time.Millisecond,
+		Header: func() (http.Header, error) {
+			return http.Header{"Authorization": {"Basic YW5uOnNlY3JldA=="}}, nil
+		},
+		EntryPoints: map[string]string{"web": "http://10.0.0.5:80", "websecure": "https://10.0.0.5:443"},
+		Bound: func(r *model.Route, service string) ([]string, model.Match, error) {
+			if service == "secret" {
+				return nil, r.Match, fmt.Errorf("the service name %q is not granted", service)
+			}
+			return []string{"edge"}, r.Match, nil
+		},
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	return traefik.New(c, slog.New(slog.DiscardHandler))
+}
+
+func TestContract(t *testing.T) {
+	providertest.Run(t, providertest.Harness{Start: func(t *testing.T) providertest.Place {
+		f := &fake{}
+		set := func(rules map[string]string) { f.change(func() { f.routers = plainRouters(rules) }) }
+		return providertest.Place{
+			Source: source, Provider: start(t, f), Set: set,
+			Spoil: func(rules map[string]string) {
+				rules = maps.Clone(rules)
+				rules["bad"] = "Hos(`"
+				set(rules)
+			},
+			Break: func() { f.change(func() { f.broken = true }) },
+			Heal:  func() { f.change(func() { f.broken = false }) },
+		}
+	}})
+}
+
+// first returns what is published first.
+func first(t *testing.T, p *traefik.Provider) (s model.Snapshot, err error) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	err = p.Run(ctx, func(found model.Snapshot) { s = found; cancel() })
+	if errors.Is(err, context.Canceled) {
+		err = nil
+	}
+	return s, err
+}
+
+func TestRouters(t *testing.T) {
+	f := &fake{size: 2, routers: []object{
+		{"name": "api@internal", "rule": "PathPrefix(`/api`)", "service": "api@internal", "entryPoints": []string{"web"},
+			"priority": 9223372036854775806, "status": "enabled"},
+		{"name": "shop@docker", "rule": "Host(`shop.example`) && PathPrefix(`/a`)", "service": "shop", "priority": 7,
+			"entryPoints": []string{"web", "websecure"}, "tls": object{"options": "default"}, "status": "enabled"},
+		{"name": "plain@docker", "rule": "Host(`shop.example`)", "service": "shop@file",
+			"entryPoints": []string{"web", "websecure"}, "status": "warning"},
+		{"name": "inside@docker", "rule": "Host(`in.example`)", "service": "x", "entryPoints": []string{"inside"}},
+		{"name": "off@docker", "rule": "Host(`off.example`)", "service": "x", "entryPoints": []string{"web"},
+			"status": "disabled"},
+		{"name": "child@docker", "rule": "Path(`/x`)", "service": "x", "entryPoints": []string{"web"},
+			"parentRefs": []string{"shop@docker"}},
+		{"name": "theirs@kubernetes/a", "rule": "Host(`theirs.example`)", "service": "secret",
+			"entryPoints": []string{"web"}},
+	}}
+	s, err := first(t, start(t, f, func(c *traefik.Config) { c.Trust.ServerName = "proxy.example" }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range s.Routes {
+		got = append(got, fmt.Sprintf("%s: %s priority %d tls %v on %v to %s",
+			r.Name, r.Match, r.Priority, r.TLS, r.EntryPoints, r.Backends[0].Service))
+	}
+	for _, service := range s.Services {
+		name := ""
+		if service.Transport != nil {
+			name = service.Transport.TLS.ServerName
+		}
+		got = append(got, fmt.Sprintf("%s: %s %s %q rewrites %v",
+			service.Name, service.Protocol, service.Endpoints[0].Addr, name, service.RewriteHost))
+	}
+	for _, p := range s.Problems {
+		got = append(got, fmt.Sprintf("%s: %s", p.Object, p.Code))
+	}
+	want := []string{
+		"plain.docker: Host(`shop.example`) priority 20 tls false on [edge] to shop.file.web@traefik/old",
+		"shop.docker: Host(`shop.example`) && PathPrefix(`/a`) priority 7 tls true on [edge] " +
+			"to shop.docker.websecure@traefik/old",
+		`shop.docker.websecure: https 10.0.0.5:443 "proxy.example" rewrites false`,
+		`shop.file.web: http 10.0.0.5:80 "" rewrites false`,
+		"route theirs.kubernetes-a@traefik/old: not_granted",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if f.pages != 4 {
+		t.Errorf("%d pages were asked for, of 7 routers in pages of 2", f.pages)
+	}
+}
+
+// What is not a whole list of routers changes nothing.
+func TestGarbage(t *testing.T) {
+	for _, body := range []string{
+		"<html>sign in</html>", "null", "{}", `[{"rule":"x"}]`, `[{"name":"a@b"}]`, `[{"name":"a@b","service":"c"`, "[1]",
+	} {
+		f := &fake{body: body}
+		if s, err := first(t, start(t, f)); err == nil {
+			t.Errorf("%s: published %+v", body, s)
+		}
+	}
+	notTraefik := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "[]")
+	}))
+	defer notTraefik.Close()
+	if s, err := first(t, start(t, &fake{}, func(c *traefik.Config) { c.URL = notTraefik.URL })); err == nil {
+		t.Errorf("an empty list without a page: published %+v", s)
+	}
+	_, err := first(t, start(t, &fake{}, func(c *traefik.Config) {
+		c.Header = func() (http.Header, error) { return http.Header{}, nil }
+	}))
+	if err == nil || !strings.Contains(err.Error(), "401") {
+		t.Errorf("without a password: %v", err)
+	}
+}
