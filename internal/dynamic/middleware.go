@@ -34,6 +34,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 	"forwardAuth":            func() middlewareSpec { return new(forwardAuth) },
 	"grpcWeb":                func() middlewareSpec { return new(grpcWeb) },
 	"headers":                func() middlewareSpec { return new(headers) },
+	"httpSignature":          func() middlewareSpec { return new(httpSignature) },
 	"inFlightReq":            func() middlewareSpec { return new(inFlightReq) },
 	"ipAllowList":            func() middlewareSpec { return new(ipAllowList) },
 	"ipWhiteList":            func() middlewareSpec { return new(ipWhiteList) },

@@ -54,7 +54,8 @@ func (j *jwt) files() []string {
 
 func (j *jwt) build(at place, m *model.Middleware) {
 	spec := &model.JWT{
-		Token: at.in("tokenSource").tokenSource(j.TokenSource), Trusted: j.trusted(at), Audience: j.Audience,
+		Leeway: at.in("leeway").leeway(j.Leeway),
+		Token:  at.in("tokenSource").tokenSource(j.TokenSource), Trusted: j.trusted(at), Audience: j.Audience,
 		Algorithms: j.Algorithms, AllowNoExpiry: j.AllowNoExpiry, Strip: j.StripAuthorizationHeader,
 		ClaimUse: model.ClaimUse{
 			Claims: at.in("claims").claims(j.Claims), Forward: at.in("forwardHeaders").claimFields(j.ForwardHeaders),
@@ -70,15 +71,6 @@ func (j *jwt) build(at place, m *model.Middleware) {
 	for i, name := range j.Algorithms {
 		if !slices.Contains(jwtAlgorithms, name) {
 			at.in("algorithms", i).invalid("there is %s", strings.Join(jwtAlgorithms, ", "))
-		}
-	}
-	if j.Leeway != nil {
-		spec.Leeway = *j.Leeway
-		switch {
-		case *j.Leeway == 0:
-			spec.Leeway = -1
-		case *j.Leeway < 0 || *j.Leeway > 10*time.Minute:
-			at.in("leeway").invalid("%s is out of range; it is from 0s to 10m", *j.Leeway)
 		}
 	}
 	m.JWT = spec

@@ -99,3 +99,16 @@ func (p place) cacheFor(d *time.Duration) time.Duration {
 	}
 	return *d
 }
+
+// leeway says by how much clocks may differ: 0, which is not at all, is below 0 in the model.
+func (p place) leeway(d *time.Duration) time.Duration {
+	switch {
+	case d == nil:
+		return 0
+	case *d == 0:
+		return -1
+	case *d < 0 || *d > 10*time.Minute:
+		p.invalid("%s is out of range; it is from 0s to 10m", *d)
+	}
+	return *d
+}

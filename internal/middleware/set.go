@@ -35,6 +35,7 @@ var kinds = []kind{
 	of("forwardAuth", func(m *model.Middleware) *model.ForwardAuth { return m.ForwardAuth }, newForwardAuth),
 	of("grpcWeb", func(m *model.Middleware) *model.GRPCWeb { return m.GRPCWeb }, newGRPCWeb),
 	of("headers", func(m *model.Middleware) *model.Headers { return m.Headers }, newHeaders),
+	of("httpSignature", func(m *model.Middleware) *model.HTTPSignature { return m.HTTPSignature }, newHTTPSignature),
 	of("inFlightReq", func(m *model.Middleware) *model.InFlightReq { return m.InFlightReq }, newInFlightReq),
 	of("ipAllowList", func(m *model.Middleware) *model.IPAllowList { return m.IPAllowList }, newIPAllowList),
 	of("jwt", func(m *model.Middleware) *model.JWT { return m.JWT }, newJWT),

@@ -23,6 +23,7 @@ type Middleware struct {
 	ForwardAuth            *ForwardAuth            `json:"forwardAuth,omitempty"`
 	GRPCWeb                *GRPCWeb                `json:"grpcWeb,omitempty"`
 	Headers                *Headers                `json:"headers,omitempty"`
+	HTTPSignature          *HTTPSignature          `json:"httpSignature,omitempty"`
 	InFlightReq            *InFlightReq            `json:"inFlightReq,omitempty"`
 	IPAllowList            *IPAllowList            `json:"ipAllowList,omitempty"`
 	JWT                    *JWT                    `json:"jwt,omitempty"`
