@@ -19,6 +19,8 @@ func newProvider(c config.Provider, log *slog.Logger) (provider.Provider, error)
 	switch c := c.(type) {
 	case config.File:
 		return file.New(file.Config{Source: c.Source(), Path: c.Path(), Once: !c.Watch}, log), nil
+	case config.Docker:
+		return newDocker(c, log)
 	case config.HTTP:
 		return newHTTP(c, log)
 	case config.Traefik:

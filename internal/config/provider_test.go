@@ -13,6 +13,17 @@ func TestProviders(t *testing.T) {
 		name, text string
 		want       Provider
 	}{
+		{"docker", `{}`, Docker{
+			Name: "main", Engine: defaultEngine(), Labels: defaultLabels(), AllowEmptyServices: true,
+		}},
+		{"docker", `{name: b, endpoint: "tcp://a.example:2376", tls: {ca: ca.pem}, username: u, password: "file:token",
+			httpClientTimeout: 10, watch: false, network: back, exposedByDefault: false, defaultRule: "Host(` + "`a`" + `)",
+			constraints: "Tag(1)", labelPrefixes: [x], useBindPortIP: true, allowEmptyServices: false}`, Docker{
+			Name: "b", UseBindPortIP: true, Engine: Engine{
+				Endpoint: "tcp://a.example:2376", TLS: &ClientTLS{CA: "/etc/ca.pem"}, Username: "u",
+				Password: KeyRef{File: "/etc/token"}, HTTPClientTimeout: 10 * time.Second, Network: "back",
+			}, Labels: Labels{DefaultRule: "Host(`a`)", Constraints: "Tag(1)", LabelPrefixes: []string{"x"}},
+		}},
 		{"http", `{endpoint: "https://a.example/x"}`, HTTP{
 			Name: "main", Endpoint: "https://a.example/x", PollInterval: 5 * time.Second, PollTimeout: 5 * time.Second,
 		}},

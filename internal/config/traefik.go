@@ -30,7 +30,7 @@ var traefiks = []string{
 
 // traefikProviders are the keys under providers that Traefik has and that are not supported yet.
 var traefikProviders = []string{
-	"consul", "consulCatalog", "docker", "ecs", "etcd", "knative", "kubernetesCRD", "kubernetesGateway",
+	"consul", "consulCatalog", "ecs", "etcd", "knative", "kubernetesCRD", "kubernetesGateway",
 	"kubernetesIngress", "kubernetesIngressNGINX", "nomad", "plugin", "precedence",
 	"providersThrottleDuration", "redis", "rest", "swarm", "zooKeeper",
 }

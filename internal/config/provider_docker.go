@@ -1,0 +1,82 @@
+package config
+
+import (
+	"net/url"
+	"time"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// Docker is a provider that follows the containers of a Docker engine.
+type Docker struct {
+	Name string `doc:"name"` // default: "main"
+	Engine
+	Labels
+	// UseBindPortIP reaches containers where their ports are published on an address; else in their own network.
+	UseBindPortIP      bool `doc:"useBindPortIP"`
+	AllowEmptyServices bool `doc:"allowEmptyServices"` // routes of what is not ready stay, and answer 503; default: true
+}
+
+// Source returns the source of the provider's objects.
+func (d Docker) Source() model.Source { return source("docker", d.Name) }
+
+// Engine is a Docker engine, and how it is asked.
+type Engine struct {
+	Endpoint string     `doc:"endpoint"` // unix:///var/run/docker.sock (default), tcp://host:2376, http://host:2375
+	TLS      *ClientTLS `doc:"tls"`      // for an endpoint of TCP
+	Username string     `doc:"username"` // for basic authentication by a proxy before the engine
+	Password KeyRef     `doc:"password"`
+	// HTTPClientTimeout bounds each answer; default: 30 s.
+	HTTPClientTimeout time.Duration `doc:"httpClientTimeout"`
+	Watch             bool          `doc:"watch"`   // follow what changes; default: true
+	Network           string        `doc:"network"` // in which containers are reached; default: the first by name
+}
+
+// Labels says which workloads are served, and how their labels are read.
+type Labels struct {
+	ExposedByDefault bool     `doc:"exposedByDefault"` // also what does not say enable=true; default: true
+	DefaultRule      string   `doc:"defaultRule"`      // template; default: Host(`{{ normalize .Name }}`)
+	Constraints      string   `doc:"constraints"`      // expression that labels must fulfil: Label(`stage`, `prod`)
+	LabelPrefixes    []string `doc:"labelPrefixes"`    // default: fairlead and traefik; the first that says it counts
+}
+
+// defaultEngine and defaultLabels are those of which nothing is said.
+func defaultEngine() Engine {
+	return Engine{Endpoint: "unix:///var/run/docker.sock", HTTPClientTimeout: 30 * time.Second, Watch: true}
+}
+
+func defaultLabels() Labels {
+	return Labels{
+		ExposedByDefault: true, DefaultRule: "Host(`{{ normalize .Name }}`)",
+		LabelPrefixes: []string{"fairlead", "traefik"},
+	}
+}
+
+func (l *loader) docker(p part) Provider {
+	d := Docker{Name: defaultProvider, Engine: defaultEngine(), Labels: defaultLabels(), AllowEmptyServices: true}
+	l.decode(p, &d)
+	l.engine(p, &d.Engine)
+	return d
+}
+
+func (l *loader) engine(p part, e *Engine) {
+	u, err := url.Parse(e.Endpoint)
+	switch {
+	case err != nil || u.User != nil:
+		l.wrong(p.key("endpoint"), `no address of an engine; write for example "unix:///var/run/docker.sock"`)
+	case u.Scheme == "unix" && u.Path != "":
+		if e.TLS != nil {
+			l.wrong(p.key("tls"), "a socket of this machine has no TLS; remove it")
+		}
+	case u.Scheme == "ssh":
+		l.wrong(p.key("endpoint"), "an engine is not asked over SSH; use tcp:// with tls, or forward its socket")
+	case u.Scheme != "tcp" && u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Hostname()) || !isPort(u.Port()):
+		l.wrong(p.key("endpoint"), `no address of an engine; write for example "tcp://10.0.0.7:2376"`)
+	}
+	if e.Username == "" && e.Password != (KeyRef{}) {
+		l.wrong(p.key("password"), "there is no username to it")
+	}
+	l.positive(p.key("httpClientTimeout"), e.HTTPClientTimeout)
+	l.absolute(&e.Password.File)
+	l.clientTLS(p.key("tls"), e.TLS)
+}
