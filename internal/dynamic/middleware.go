@@ -44,6 +44,7 @@ var middlewareKinds = map[string]func() middlewareSpec{
 	"oAuthClientCredentials": func() middlewareSpec { return new(oAuthClientCredentials) },
 	"oAuthIntrospection":     func() middlewareSpec { return new(oAuthIntrospection) },
 	"oidc":                   func() middlewareSpec { return new(oidc) },
+	"opa":                    func() middlewareSpec { return new(opa) },
 	"passTLSClientCert":      func() middlewareSpec { return new(passTLSClientCert) },
 	"rateLimit":              func() middlewareSpec { return new(rateLimit) },
 	"redirectRegex":          func() middlewareSpec { return new(redirectRegex) },

@@ -109,6 +109,7 @@ var basics = []struct{ prefix, object string }{
 	{"http.middlewares.NAME.httpSignature.keys", `{}`},
 	{"http.middlewares.NAME.httpSignature.",
 		`{"httpSignature": {"keys": [{"id": "a", "secret": "a secret of more than 32 bytes, for tests"}]}}`},
+	{"http.middlewares.NAME.opa.", `{"opa": {"url": "http://a/v1/data/b"}}`},
 	{"http.middlewares.NAME.ldap.bindDN", `{"ldap": {"url": "ldap://a", "baseDN": "dc=a", "bindPassword": "s"}}`},
 	{"http.middlewares.NAME.ldap.bindP", `{"ldap": {"url": "ldap://a", "baseDN": "dc=a", "bindDN": "cn=a"}}`},
 	{"http.middlewares.NAME.ldap.usernameAttribute",

@@ -47,6 +47,7 @@ var kinds = []kind{
 	of("oAuthIntrospection", func(m *model.Middleware) *model.OAuthIntrospection { return m.OAuthIntrospection },
 		newOAuthIntrospection),
 	of("oidc", func(m *model.Middleware) *model.OIDC { return m.OIDC }, newOIDC),
+	of("opa", func(m *model.Middleware) *model.OPA { return m.OPA }, newOPA),
 	of("passTLSClientCert", func(m *model.Middleware) *model.PassTLSClientCert { return m.PassTLSClientCert },
 		newPassTLSClientCert),
 	of("rateLimit", func(m *model.Middleware) *model.RateLimit { return m.RateLimit }, newRateLimit),

@@ -32,6 +32,7 @@ type Middleware struct {
 	OAuthClientCredentials *OAuthClientCredentials `json:"oAuthClientCredentials,omitempty"`
 	OAuthIntrospection     *OAuthIntrospection     `json:"oAuthIntrospection,omitempty"`
 	OIDC                   *OIDC                   `json:"oidc,omitempty"`
+	OPA                    *OPA                    `json:"opa,omitempty"`
 	PassTLSClientCert      *PassTLSClientCert      `json:"passTLSClientCert,omitempty"`
 	RateLimit              *RateLimit              `json:"rateLimit,omitempty"`
 	RedirectRegex          *RedirectRegex          `json:"redirectRegex,omitempty"`
