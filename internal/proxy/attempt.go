@@ -194,17 +194,31 @@ func (d *delivery) next(last result) *backend {
 			return to
 		}
 	}
-	if last.inVain() && len(b.exits) > 0 && d.mayRepeat(last) {
-		if to := d.trail.leave(b, d); to != nil {
+	stay := last.host != nil && d.attempts-d.before < cmp.Or(retry.Attempts, defaultAttempts) &&
+		(last.answer != nil || !retry.AnswersOnly)
+	if last.inVain() {
+		if to := d.beyond(last, stay); to != nil || d.forwarder.wants(last) {
 			return to
 		}
 	}
-	stay := last.host != nil && d.attempts-d.before < cmp.Or(retry.Attempts, defaultAttempts) &&
-		(last.answer != nil || !retry.AnswersOnly)
 	switch {
 	case d.forwarder.wants(last), !stay && (len(b.exits) == 0 || last.answered()), !d.mayRepeat(last):
 		return nil
 	case stay:
+		return b
+	}
+	return d.trail.leave(b, d)
+}
+
+// beyond returns the backend that gets a request for which a cluster has no server that answers: the same, while it has
+// other clusters, or a service to which it fails over; nil: the cluster's answer is the client's.
+func (d *delivery) beyond(last result, stay bool) *backend {
+	b := d.backend
+	elsewhere := stay && b.pool.Beyond(&d.tried)
+	switch {
+	case !elsewhere && len(b.exits) == 0, !d.mayRepeat(last):
+		return nil
+	case elsewhere:
 		return b
 	}
 	return d.trail.leave(b, d)

@@ -3,6 +3,7 @@ package upstream
 import (
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 )
 
 // maxTried is how many hosts a request remembers; beyond that it may come back to the first.
@@ -83,6 +84,12 @@ func (p *Pool) Pick(a *Attempt) (*Host, Reason) {
 	}
 	a.note(host)
 	return host, reason
+}
+
+// Beyond reports whether a request that was tried through the gateways of clusters has another cluster to go to.
+func (p *Pool) Beyond(a *Attempt) bool {
+	v := p.current(p.hosts.now())
+	return slices.ContainsFunc(v.groups, func(g group) bool { return !a.gateway(g.name) && g.fresh(a) != nil })
 }
 
 // first picks for a first attempt.
