@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"cmp"
+	"fmt"
 	"net/http"
 	"slices"
 
@@ -66,6 +67,14 @@ func (c *composer) leaf(made *backend) {
 	p := c.use(made.service)
 	c.action.services = append(c.action.services, made.service)
 	made.pool, made.transport = p.pool, p.transport.transport
+	if lost, ok := made.transport.(lostTransport); ok {
+		c.action.problems = append(c.action.problems, model.Problem{
+			Object:  model.Object{Kind: model.KindService, Ref: made.service.Ref()},
+			Field:   "loadBalancer.serversTransport",
+			Code:    model.InvalidField,
+			Message: fmt.Sprintf("%v; requests to the service are answered 502", lost.err),
+		})
+	}
 	for _, e := range made.service.Endpoints {
 		if e.Path != "" {
 			if made.paths == nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"reflect"
@@ -86,7 +85,7 @@ func (t *transports) make(protocol model.Protocol, spec *model.Transport) transp
 	case model.HTTPS:
 		identity, err := o.TLS.Config(t.workload)
 		if err != nil {
-			return lostTransport{fmt.Errorf("the service's transport: %w", err)}
+			return lostTransport{err}
 		}
 		first := newHTTP1Transport(o, identity, t.poison)
 		if o.HTTP1Only {

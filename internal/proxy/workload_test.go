@@ -5,6 +5,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/fairlead/fairlead/internal/model"
@@ -46,7 +48,14 @@ func TestWorkloadOfTransports(t *testing.T) {
 				c.Certificates = []tls.Certificate{newPair(t, "spiffe://inside.example/shop")}
 			})
 			spec := &model.Transport{TLS: model.TransportTLS{SPIFFE: &model.SPIFFE{IDs: []string{c.want}}}}
-			status, _, _ := start(t, toSecure(s.addr, spec), c.options).get(t, "/")
+			b := start(t, toSecure(s.addr, spec), c.options)
+			told := slices.ContainsFunc(b.Problems(), func(p model.Problem) bool {
+				return p.Code == model.InvalidField && strings.Contains(p.Message, "spiffe.workloadAPIAddr")
+			})
+			if told != (name == "from nobody") {
+				t.Errorf("%s: the problems are %v", name, b.Problems())
+			}
+			status, _, _ := b.get(t, "/")
 			if want := map[bool]int{true: http.StatusOK, false: http.StatusBadGateway}[c.ok]; status != want {
 				t.Errorf("%s, HTTP/2 %v: %d, want %d", name, http2, status, want)
 			}
