@@ -59,7 +59,8 @@ func (o *object) loadBalancer(spec *loadBalancer, s *model.Service) {
 	}
 }
 
-// strategies maps Traefik's names; leasttime is what our p2c goes by.
+// strategies maps Traefik's names. Its leasttime takes the server with the least response time and the fewest requests
+// under way; our p2c goes by the same two, of two servers: if all went to one best server, it would not stay that.
 var strategies = map[string]model.Picker{
 	"": model.None, "wrr": model.WRR, "p2c": model.P2C, "hrw": model.HRW, "leasttime": model.P2C,
 }

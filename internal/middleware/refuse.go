@@ -17,14 +17,24 @@ func refuse(w http.ResponseWriter, status int, reason string) {
 }
 
 func setReason(w http.ResponseWriter, reason string) {
+	if s, ok := writerOf[ReasonSetter](w); ok {
+		s.SetReason(reason)
+	}
+}
+
+// RuleNoter is a ResponseWriter that wants to know which rules of a firewall a request matches. It may be wrapped, as a
+// [ReasonSetter].
+type RuleNoter interface{ NoteRule(id int) }
+
+// writerOf finds what w is, or wraps.
+func writerOf[T any](w http.ResponseWriter) (found T, ok bool) {
 	for {
-		if s, ok := w.(ReasonSetter); ok {
-			s.SetReason(reason)
-			return
+		if found, ok = w.(T); ok {
+			return found, true
 		}
-		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return
+		u, wraps := w.(interface{ Unwrap() http.ResponseWriter })
+		if !wraps {
+			return found, false
 		}
 		w = u.Unwrap()
 	}

@@ -61,9 +61,12 @@ func request(target string, fields ...string) *http.Request {
 type reasons struct {
 	*httptest.ResponseRecorder
 	reason string
+	rules  []int
 }
 
 func (r *reasons) SetReason(reason string) { r.reason = reason }
+
+func (r *reasons) NoteRule(id int) { r.rules = append(r.rules, id) }
 
 // wrapped hides what it wraps, but for Unwrap.
 type wrapped struct{ http.ResponseWriter }

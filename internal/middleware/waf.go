@@ -103,7 +103,7 @@ func directives(spec *model.WAF, body int64) string {
 
 func (f *waf) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		status, ok := f.admit(r)
+		status, ok := f.admit(w, r)
 		if !ok {
 			refuse(w, status, "refused_by_waf")
 			return
@@ -113,7 +113,7 @@ func (f *waf) wrap(next http.Handler) http.Handler {
 }
 
 // admit lets the rules look at a request. Status is that of the answer to one that is refused.
-func (f *waf) admit(r *http.Request) (status int, ok bool) {
+func (f *waf) admit(w http.ResponseWriter, r *http.Request) (status int, ok bool) {
 	tx := f.rules.NewTransaction()
 	defer func() {
 		tx.ProcessLogging()
@@ -144,7 +144,7 @@ func (f *waf) admit(r *http.Request) (status int, ok bool) {
 			return status, false
 		}
 	}
-	f.tell(tx, r, stopped != nil)
+	f.tell(tx, w, r, stopped != nil)
 	if stopped != nil && !f.detect {
 		return cmp.Or(stopped.Status, http.StatusForbidden), false
 	}
@@ -181,12 +181,16 @@ func (f *waf) look(tx types.Transaction, r *http.Request) (stopped *types.Interr
 	return stopped, 0
 }
 
-// tell logs which rules a request matches, and nothing of what it holds.
-func (f *waf) tell(tx types.Transaction, r *http.Request, stopped bool) {
+// tell logs which rules a request matches, and nothing of what it holds. The access log gets their numbers.
+func (f *waf) tell(tx types.Transaction, w http.ResponseWriter, r *http.Request, stopped bool) {
 	var rules []string
+	line, _ := writerOf[RuleNoter](w)
 	for _, m := range tx.MatchedRules() {
 		if id := m.Rule().ID(); id/1000 != setupRules && m.Message() != "" && len(rules) < maxToldRules {
-			rules = append(rules, fmt.Sprintf("%d %s", m.Rule().ID(), m.Message()))
+			rules = append(rules, fmt.Sprintf("%d %s", id, m.Message()))
+			if line != nil {
+				line.NoteRule(id)
+			}
 		}
 	}
 	if len(rules) == 0 && !stopped {

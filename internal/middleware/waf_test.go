@@ -58,6 +58,9 @@ func TestWAFWithTheCoreRuleSet(t *testing.T) {
 			if w.Code != c.want || c.want == 200 && got != c.body || c.want != 200 && w.reason != "refused_by_waf" {
 				t.Errorf("got %d %q, the service gets %q; %s", w.Code, w.reason, got, &log)
 			}
+			if (w.Code == http.StatusForbidden) != (len(w.rules) > 0) {
+				t.Errorf("got %d, and the rules %v", w.Code, w.rules)
+			}
 		})
 	}
 	if !strings.Contains(log.String(), "942100") || strings.Contains(log.String(), "UNION") {

@@ -219,6 +219,9 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.writer }
 // SetReason records why a middleware answers in the service's place.
 func (x *exchange) SetReason(reason string) { x.Reason = reason }
 
+// NoteRule records a rule of a firewall that the request matches.
+func (x *exchange) NoteRule(id int) { x.Rules = append(x.Rules, id) }
+
 // note records which host an attempt goes to.
 func (x *exchange) note(attempts int, host *upstream.Host, reason upstream.Reason) {
 	x.Attempts, x.Cluster, x.Endpoint, x.Mode = attempts, host.Cluster(), host.Addr(), string(reason)

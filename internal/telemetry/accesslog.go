@@ -14,7 +14,7 @@ const (
 	// JSON is one object a line, always with all fields in this order: time (RFC 3339, UTC, milliseconds), durationMs,
 	// entryPoint, client, method, scheme, host, path, proto, status, bytesIn, bytesOut, route, service, cluster,
 	// endpoint, attempts, reason, mode. See [Exchange] for what they say. Behind them, where there is something to say:
-	// trace (32 hexadecimal digits).
+	// trace (32 hexadecimal digits), waf (numbers of the rules that matched).
 	JSON = "json"
 	// Common is the NCSA common log format, with more fields at the end of the line:
 	//

@@ -298,6 +298,18 @@ func BenchmarkAccessLog(b *testing.B) {
 	}
 }
 
+// The rules of a firewall are told where one matches.
+func TestAccessLogHasTheRules(t *testing.T) {
+	var out bytes.Buffer
+	l := newLog(t, &out, JSON)
+	l.Served(&Exchange{Rules: []int{942100, 949110}})
+	l.Served(&Exchange{})
+	l.write()
+	if got := out.String(); strings.Count(got, `"waf"`) != 1 || !strings.Contains(got, `,"waf":[942100,949110]}`) {
+		t.Error(got)
+	}
+}
+
 // What is not to be told is not.
 func TestQuietExchanges(t *testing.T) {
 	var out bytes.Buffer

@@ -34,6 +34,9 @@ type Exchange struct {
 	// Unlogged and Unmeasured say that the route wants no line in the access log, and not to be counted.
 	Unlogged, Unmeasured bool
 
+	// Rules are those of a firewall that the request matches, by their numbers.
+	Rules []int
+
 	Trace *Trace // its place in a trace; nil: it is not traced
 
 	Mode string // how the endpoint was chosen, where that was not the usual way, such as "panic"

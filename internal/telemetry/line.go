@@ -39,7 +39,20 @@ func appendJSON(b []byte, x *Exchange) []byte {
 		b = append(b, `,"trace":"`...)
 		b = append(hex.AppendEncode(b, x.Trace.ID[:]), '"')
 	}
+	if len(x.Rules) > 0 {
+		b = append(appendRules(append(b, `,"waf":[`...), x.Rules), ']')
+	}
 	return append(b, "}\n"...)
+}
+
+func appendRules(b []byte, rules []int) []byte {
+	for i, id := range rules {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = strconv.AppendInt(b, int64(id), 10)
+	}
+	return b
 }
 
 func appendJSONNumber(b []byte, name string, n int64) []byte {
