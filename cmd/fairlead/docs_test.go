@@ -114,6 +114,7 @@ func routeProblems(t *testing.T, block string) string {
 	named := map[string]string{
 		".users": "ann:{SHA}0DPiKuNIrrVmD8IUCuw1hQxNqZc=\n", ".hashes": strings.Repeat("0", 64) + "\n",
 		".pem": pairText(t), ".password": "secret\n",
+		".secret": strings.Repeat("secret", 8) + "\n",
 	}
 	built := dynamic.Build(source, []*dynamic.Document{doc}, dynamic.WithFiles(func(name string) ([]byte, error) {
 		if text, ok := named[filepath.Ext(name)]; ok {
