@@ -11,6 +11,7 @@ tool (
 
 require (
 	github.com/coder/websocket v1.8.15
+	github.com/go-zookeeper/zk v1.0.4
 	github.com/google/go-cmp v0.7.0
 	google.golang.org/grpc v1.84.0
 	google.golang.org/protobuf v1.36.12

@@ -25,6 +25,14 @@ func newProvider(c config.Provider, log *slog.Logger) (provider.Provider, error)
 		return newHTTP(c, log)
 	case config.Traefik:
 		return newTraefik(c, log)
+	case config.Etcd:
+		return newEtcd(c)
+	case config.ConsulKV:
+		return newConsulKV(c)
+	case config.Redis:
+		return newRedis(c)
+	case config.ZooKeeper:
+		return newZooKeeper(c)
 	}
 	return nil, fmt.Errorf("%s: nothing watches a %T", c.Source(), c)
 }
@@ -76,4 +84,14 @@ func secret(ref config.KeyRef) (string, error) {
 	}
 	s, err := access.Resolve(ref.String())
 	return s.Reveal(), err
+}
+
+// secretReader returns a secret as it is now.
+type secretReader = func() (string, error)
+
+// secretOf returns what reads a secret, which must be there already.
+func secretOf(ref config.KeyRef) (secretReader, error) {
+	read := func() (string, error) { return secret(ref) }
+	_, err := read()
+	return read, err
 }

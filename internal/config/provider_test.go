@@ -51,6 +51,20 @@ func TestProviders(t *testing.T) {
 			EntryPointTLS: &EntryPointTrust{CA: "/etc/e.pem", ServerName: "c.example"},
 			Grant:         Grant{Hosts: []string{"a.example"}, Services: []string{"*"}, EntryPoints: []string{"web"}},
 		}},
+		{"etcd", "{}", Etcd{KeyStore{Name: "main", Endpoints: []string{"127.0.0.1:2379"}, RootKey: "traefik"}}},
+		{"etcd", "{name: b, endpoints: [a:1, b:2], rootKey: /x/y/, username: ann, password: file:p, tls: {}}", Etcd{KeyStore{
+			Name: "b", Endpoints: []string{"a:1", "b:2"}, RootKey: "x/y", Username: "ann", Password: KeyRef{File: "/etc/p"},
+			TLS: &ClientTLS{},
+		}}},
+		{"consul", "{token: env:TOKEN, datacenter: dc2, namespace: team}", ConsulKV{
+			KeyStore: KeyStore{Name: "main", Endpoints: []string{"127.0.0.1:8500"}, RootKey: "traefik"},
+			Token:    KeyRef{Env: "TOKEN"}, Datacenter: "dc2", Namespace: "team",
+		}},
+		{"redis", "{endpoints: [a:1, b:2], db: 3, sentinel: {masterName: m, username: s, password: file:/s}}", Redis{
+			KeyStore: KeyStore{Name: "main", Endpoints: []string{"a:1", "b:2"}, RootKey: "traefik"}, DB: 3,
+			Sentinel: &RedisSentinel{MasterName: "m", Username: "s", Password: KeyRef{File: "/s"}},
+		}},
+		{"zookeeper", "{}", ZooKeeper{KeyStore{Name: "main", Endpoints: []string{"127.0.0.1:2181"}, RootKey: "traefik"}}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			text := "entryPoints: {web: {address: ':80'}}\nproviders: {" + test.name + ": " + test.text + "}\n"

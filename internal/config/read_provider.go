@@ -20,6 +20,10 @@ func (l *loader) providers(p part, c *Config) []Provider {
 		{"http", l.http},
 		{"machines", l.machines},
 		{"traefik", l.traefikOf(c)},
+		{"consul", l.consulKV},
+		{"etcd", l.etcd},
+		{"redis", l.redis},
+		{"zooKeeper", l.zooKeeper},
 	}
 	var all []Provider
 	seen := map[model.Source]string{} // where each was given first

@@ -14,6 +14,8 @@ var traefiks = []string{
 	// entry points
 	"allowACMEByPass", "encodedCharacters", "http", "keepAliveMaxRequests", "keepAliveMaxTime",
 	"reusePort",
+	// providers.redis.sentinel
+	"latencyStrategy", "randomStrategy", "replicaStrategy", "useDisconnectedReplicas",
 	// providers.file
 	"debugLogGeneratedTemplate",
 	// api
@@ -30,9 +32,9 @@ var traefiks = []string{
 
 // traefikProviders are the keys under providers that Traefik has and that are not supported yet.
 var traefikProviders = []string{
-	"consul", "consulCatalog", "ecs", "etcd", "knative", "kubernetesCRD", "kubernetesGateway",
+	"consulCatalog", "ecs", "knative", "kubernetesCRD", "kubernetesGateway",
 	"kubernetesIngress", "kubernetesIngressNGINX", "nomad", "plugin", "precedence",
-	"providersThrottleDuration", "redis", "rest", "swarm", "zooKeeper",
+	"providersThrottleDuration", "rest", "swarm",
 }
 
 func isTraefiks(name string) bool { return contains(traefiks, name) }

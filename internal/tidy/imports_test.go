@@ -24,6 +24,7 @@ var table = []row{
 	{"config", []string{"document", "model"}},
 	{"provider", []string{"model"}},
 	{"provider/*", []string{"document", "dynamic", "model", "provider"}}, // one folder an orchestrator or source
+	{"provider/kv", []string{"document", "dynamic", "model"}},            // with one folder a store
 	{"provider/providertest", []string{"model", "provider"}},
 	{"catalog", []string{"model"}},
 	{"route", []string{"model"}},
@@ -227,7 +228,7 @@ func filesOf(folder string) string {
 	case "provider":
 		return `"!$test", "**/internal/provider/*.go"`
 	case "provider/*":
-		return `"!$test", "!**/internal/provider/*test/**", "**/internal/provider/*/**"`
+		return `"!$test", "!**/internal/provider/*test/**", "!**/internal/provider/kv/**", "**/internal/provider/*/**"`
 	}
 	return fmt.Sprintf(`"!$test", "**/internal/%s/**"`, folder)
 }
