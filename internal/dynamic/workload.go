@@ -6,6 +6,7 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/model"
@@ -68,8 +69,18 @@ func NewWorkloads(source model.Source, o WorkloadOptions) (*Workloads, error) {
 
 // Setting returns what labels say for the provider itself, such as "docker.network". "": nothing.
 func (w *Workloads) Setting(labels map[string]string, name string) string {
-	_, settings := w.options.strip(labels)
-	return settings[name]
+	for _, prefix := range w.options.Prefixes {
+		found, wanted := "", prefix+"."+name
+		for label := range labels {
+			if len(label) == len(wanted) && strings.EqualFold(label, wanted) && label > found {
+				found = label // the last of them counts, as in strip
+			}
+		}
+		if found != "" {
+			return labels[found]
+		}
+	}
+	return ""
 }
 
 // Build turns the workloads that there are now into a snapshot without a version. It depends on them alone, not on
