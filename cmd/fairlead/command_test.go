@@ -167,7 +167,7 @@ func TestConnection(t *testing.T) {
 		{"nobody there", nil, []string{"--api", "http://127.0.0.1:1", "--token-file", key}, 1, "connection refused"},
 		{"in plain text", nil, []string{"--api", "http://192.0.2.1:9080", "--token-file", key}, 2, "use https"},
 		{"no URL", nil, []string{"--api", "here"}, 2, "is no URL"},
-		{"no CA", nil, []string{"--api", api, "--token-file", key, "--ca", key}, 1, "there is no certificate in"},
+		{"no CA", nil, []string{"--api", api, "--token-file", key, "--ca", key}, 1, "holds no certificate"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			for _, name := range []string{envAPI, envToken, envTokenFile} {

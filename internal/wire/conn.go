@@ -219,6 +219,13 @@ func (c *conn) await(parked bool) (park bool, err error) {
 		c.hasty = c.hasty || c.doubt && err == nil && !c.waiter.waited
 	}
 	late := errors.Is(err, os.ErrDeadlineExceeded)
+	if answers && late && !c.waiter.plain { // TLS may have decrypted what no poller knows of
+		if err = c.waiter.readOne(); err == nil {
+			c.hasty = true
+			return false, nil
+		}
+		late = errors.Is(err, os.ErrDeadlineExceeded)
+	}
 	c.doubt = answers && late
 	if c.doubt && !mayPark {
 		return c.await(true)

@@ -88,6 +88,47 @@ func TestLotGivesTimeForTheHead(t *testing.T) {
 	}
 }
 
+// corked is a connection that sends what is written when it is told to, at once.
+type corked struct {
+	net.Conn
+	held []byte
+	hold bool
+}
+
+func (c *corked) Write(p []byte) (int, error) {
+	if c.hold {
+		c.held = append(c.held, p...)
+		return len(p), nil
+	}
+	return c.Conn.Write(p)
+}
+
+// Requests that come together, each in a record of TLS, are all answered: when the second has been read from the socket
+// with the first, nothing comes there that would wake anybody.
+func TestLotLeavesNothingBehind(t *testing.T) {
+	s := &Server{Poison: true, Handler: http.HandlerFunc(repeats)}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	below := &corked{Conn: dial(t, serveOn(t, s, tls.NewListener(l, certificate(t))))}
+	c := newClient(t, tls.Client(below, &tls.Config{InsecureSkipVerify: true})) //nolint:gosec // a test
+	c.send(get(""))
+	c.answer()
+	below.hold = true
+	for range 3 {
+		c.send(get(""))
+	}
+	if _, err := below.Conn.Write(below.held); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if status, _, _ := c.answer(); status != http.StatusOK {
+			t.Errorf("status %d", status)
+		}
+	}
+}
+
 // Parked connections end when their time is over, and not those that were used meanwhile.
 func TestLotTimeout(t *testing.T) {
 	s := &Server{IdleTimeout: 3 * time.Second}
