@@ -163,6 +163,7 @@ func commands() map[string]command {
 		"crash":      crash,
 		"load":       startLoad,
 		"loaded":     endLoad,
+		"plugin":     makePlugin,
 		"put":        putFile,
 		"register":   registerMachine,
 		"release":    releaseApp,

@@ -146,6 +146,13 @@ func (k *kept) close() {
 	}
 }
 
+// closeLater lets go of a state that another one replaces. The generation that has it still serves, and its requests
+// may take their time.
+func (k *kept) closeLater() { time.AfterFunc(keepReplaced, k.close) }
+
+// keepReplaced is how long a state that was replaced stays good for requests that began before.
+const keepReplaced = time.Minute
+
 // keepUnused is how long the state of a middleware that is gone is kept: a file that is broken and mended, or an
 // orchestrator that restarts a container, must not reset a limit.
 const keepUnused = 10 * time.Minute
@@ -234,7 +241,7 @@ func stateOf[T any](s *Set, at place, like string, make func() T) T {
 	k := s.states[at]
 	if k == nil || k.like != like {
 		if k != nil {
-			k.close()
+			k.closeLater()
 		}
 		k = &kept{like: like, state: make()}
 		s.states[at] = k

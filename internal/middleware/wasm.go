@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,7 @@ type plugin struct {
 	slots    chan struct{}   // one a running instance
 	features atomic.Uint32   // that an instance asks for when it starts
 	err      error           // why it cannot be used
+	use      sync.RWMutex    // read by each request that is in it, locked by its end
 }
 
 // wasm is the definition, checked.
@@ -85,8 +87,14 @@ func newPlugin(code string, memory int64) *plugin {
 	return p
 }
 
-// close ends the plug-in. Requests that are in it fail.
-func (p *plugin) close() { _ = p.runtime.Close(context.Background()) }
+// close ends the plug-in, when the last request has left it. It does not wait for that.
+func (p *plugin) close() {
+	go func() {
+		p.use.Lock()
+		defer p.use.Unlock()
+		_ = p.runtime.Close(context.Background())
+	}()
+}
 
 // take returns an instance that nobody uses; it waits where there are too many.
 func (p *wasm) take(r *http.Request) (api.Module, error) {
@@ -96,6 +104,7 @@ func (p *wasm) take(r *http.Request) (api.Module, error) {
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+	p.use.RLock()
 	select {
 	case m := <-p.free:
 		return m, nil
@@ -108,7 +117,7 @@ func (p *wasm) take(r *http.Request) (api.Module, error) {
 		WithSysWalltime().WithSysNanotime().WithRandSource(rand.Reader).
 		WithStartFunctions("_initialize", "_start")) //nolint:misspell // the name is WASI's
 	if err != nil {
-		<-p.slots
+		p.leave()
 		return nil, err
 	}
 	p.features.Store(c.features)
@@ -122,6 +131,11 @@ func (p *plugin) give(m api.Module, failed bool) {
 	} else {
 		p.free <- m
 	}
+	p.leave()
+}
+
+func (p *plugin) leave() {
+	p.use.RUnlock()
 	<-p.slots
 }
 
