@@ -25,6 +25,8 @@ func newProvider(c config.Provider, log *slog.Logger) (provider.Provider, error)
 		return newHTTP(c, log)
 	case config.Traefik:
 		return newTraefik(c, log)
+	case config.ConsulCatalog:
+		return newConsulCatalog(c)
 	case config.Etcd:
 		return newEtcd(c)
 	case config.ConsulKV:

@@ -56,6 +56,20 @@ func TestProviders(t *testing.T) {
 			Name: "b", Endpoints: []string{"a:1", "b:2"}, RootKey: "x/y", Username: "ann", Password: KeyRef{File: "/etc/p"},
 			TLS: &ClientTLS{},
 		}}},
+		{"consulcatalog", "{}", ConsulCatalog{
+			Name: "main", Endpoint: ConsulEndpoint{Address: "127.0.0.1:8500"}, ExposedByDefault: true,
+			DefaultRule: "Host(`{{ normalize .Name }}`)", StrictChecks: []string{"passing", "warning"},
+		}},
+		{"consulCatalog", `{name: b, endpoint: {address: "a:1", scheme: HTTPS, datacenter: dc2, token: "file:t",
+			httpAuth: {username: ann, password: "file:p"}}, prefix: x, exposedByDefault: false, defaultRule: r, constraints: c,
+			strictChecks: [passing], namespace: n, requireConsistent: true}`, ConsulCatalog{
+			Name: "b", Endpoint: ConsulEndpoint{
+				Address: "a:1", Scheme: "https", Datacenter: "dc2", Token: KeyRef{File: "/etc/t"}, TLS: &ClientTLS{},
+				HTTPAuth: &ConsulHTTPAuth{Username: "ann", Password: KeyRef{File: "/etc/p"}},
+			},
+			Prefix: "x", DefaultRule: "r", Constraints: "c", StrictChecks: []string{"passing"}, Namespace: "n",
+			RequireConsistent: true,
+		}},
 		{"consul", "{token: env:TOKEN, datacenter: dc2, namespace: team}", ConsulKV{
 			KeyStore: KeyStore{Name: "main", Endpoints: []string{"127.0.0.1:8500"}, RootKey: "traefik"},
 			Token:    KeyRef{Env: "TOKEN"}, Datacenter: "dc2", Namespace: "team",

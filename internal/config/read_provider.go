@@ -21,6 +21,7 @@ func (l *loader) providers(p part, c *Config) []Provider {
 		{"machines", l.machines},
 		{"traefik", l.traefikOf(c)},
 		{"consul", l.consulKV},
+		{"consulCatalog", l.consulCatalog},
 		{"etcd", l.etcd},
 		{"redis", l.redis},
 		{"zooKeeper", l.zooKeeper},

@@ -14,6 +14,8 @@ var traefiks = []string{
 	// entry points
 	"allowACMEByPass", "encodedCharacters", "http", "keepAliveMaxRequests", "keepAliveMaxTime",
 	"reusePort",
+	// providers.consulCatalog
+	"cache", "connectAware", "connectByDefault", "endpointWaitTime", "refreshInterval", "serviceName", "watch",
 	// providers.redis.sentinel
 	"latencyStrategy", "randomStrategy", "replicaStrategy", "useDisconnectedReplicas",
 	// providers.file
@@ -32,7 +34,7 @@ var traefiks = []string{
 
 // traefikProviders are the keys under providers that Traefik has and that are not supported yet.
 var traefikProviders = []string{
-	"consulCatalog", "ecs", "knative", "kubernetesCRD", "kubernetesGateway",
+	"ecs", "knative", "kubernetesCRD", "kubernetesGateway",
 	"kubernetesIngress", "kubernetesIngressNGINX", "nomad", "plugin", "precedence",
 	"providersThrottleDuration", "rest", "swarm",
 }

@@ -25,6 +25,9 @@ type Place struct {
 	Spoil func(rules map[string]string)
 	// Break makes the place unreadable, Heal makes it readable again, with what it held before.
 	Break, Heal func()
+	// Apart says that the objects of the place share no moment, so that of one Set some may be seen before others. Each
+	// is then as it was or as it is to be, and those that both have are always there.
+	Apart bool
 	// Waits says that Run survives a break and goes on by itself, without an error.
 	Waits bool
 }

@@ -1,0 +1,106 @@
+package consulcatalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+)
+
+const (
+	longest  = 30 * time.Second // that an answer is held back
+	patience = 10 * time.Second // for an answer, beside that
+)
+
+// client asks one Consul.
+type client struct {
+	config    *Config
+	api       *api.Client
+	transport *http.Transport
+}
+
+func dial(c *Config) (*client, error) {
+	token, err := c.Token()
+	if err != nil {
+		return nil, err
+	}
+	password, err := c.Password()
+	if err != nil {
+		return nil, err
+	}
+	transport := &http.Transport{TLSClientConfig: c.TLS, MaxIdleConnsPerHost: 16}
+	o := &api.Config{Address: c.Address, Scheme: "http", Token: token, HttpClient: &http.Client{Transport: transport}}
+	if c.TLS != nil {
+		o.Scheme = "https"
+	}
+	if c.Username != "" {
+		o.HttpAuth = &api.HttpBasicAuth{Username: c.Username, Password: password}
+	}
+	a, err := api.NewClient(o)
+	return &client{c, a, transport}, err
+}
+
+func (c *client) close() { c.transport.CloseIdleConnections() }
+
+// query returns the options of a question, which ends in any case.
+func (c *client) query(ctx context.Context, index uint64) (*api.QueryOptions, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, longest+longest/16+patience)
+	q := &api.QueryOptions{
+		WaitIndex: index, WaitTime: longest, Datacenter: c.config.Datacenter, Namespace: c.config.Namespace,
+		AllowStale: c.config.Stale, RequireConsistent: c.config.Consistent,
+	}
+	return q.WithContext(ctx), cancel
+}
+
+// services returns the names of the services that may be served, once they are newer than an index.
+func (c *client) services(ctx context.Context, index uint64) ([]string, uint64, error) {
+	q, cancel := c.query(ctx, index)
+	defer cancel()
+	all, meta, err := c.api.Catalog().Services(q)
+	if err != nil {
+		return nil, 0, c.brief(err)
+	}
+	var names []string
+	for name, tags := range all {
+		if c.config.Options.ExposedByDefault || c.labelled(tags) {
+			names = append(names, name)
+		}
+	}
+	return names, meta.LastIndex, nil
+}
+
+// labelled reports whether a tag says anything to us.
+func (c *client) labelled(tags []string) bool {
+	for _, tag := range tags {
+		for _, prefix := range c.config.Options.Prefixes {
+			if len(tag) > len(prefix) && strings.EqualFold(tag[:len(prefix)+1], prefix+".") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// instances returns those of a service, healthy or not, once they are newer than an index.
+func (c *client) instances(ctx context.Context, name string, index uint64) ([]*api.ServiceEntry, uint64, error) {
+	q, cancel := c.query(ctx, index)
+	defer cancel()
+	entries, meta, err := c.api.Health().Service(name, "", false, q)
+	if err != nil {
+		return nil, 0, c.brief(err)
+	}
+	return entries, meta.LastIndex, nil
+}
+
+// brief leaves the URL out of an error, which differs from question to question.
+func (c *client) brief(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return fmt.Errorf("%s: %w", c.config.Address, e.Err)
+	}
+	return err
+}

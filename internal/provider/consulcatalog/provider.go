@@ -1,0 +1,242 @@
+package consulcatalog
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/consul/api"
+
+	"github.com/fairlead/fairlead/internal/dynamic"
+	"github.com/fairlead/fairlead/internal/model"
+)
+
+// Config says which Consul is asked, and which of its services are served.
+type Config struct {
+	Source     model.Source
+	Address    string                 // "host:port"
+	Datacenter string                 // "": the server's
+	Namespace  string                 // "": the token's
+	Token      func() (string, error) // called at the start of every run
+	Username   string                 // of HTTP's own authentication; "": nobody
+	Password   func() (string, error)
+	TLS        *tls.Config // nil: plain text
+	// Stale lets servers that are not the leader answer; Consistent has the leader make sure that it is one.
+	Stale, Consistent bool
+	// States are those of checks with which an instance is served: "passing", "warning", …
+	States  []string
+	Options dynamic.WorkloadOptions
+}
+
+// Provider follows one Consul.
+type Provider struct {
+	config    Config
+	workloads *dynamic.Workloads
+}
+
+// New returns a provider. The error is about the options.
+func New(c Config) (*Provider, error) {
+	w, err := dynamic.NewWorkloads(c.Source, c.Options)
+	return &Provider{c, w}, err
+}
+
+const (
+	holdOff     = 5 * time.Millisecond  // without news, until a burst is over
+	longestHold = 50 * time.Millisecond // however long a burst lasts
+)
+
+// catalog is what is known of Consul in one run.
+type catalog struct {
+	client  *client
+	watches map[string]context.CancelFunc // by service
+	entries map[string][]*api.ServiceEntry
+	unread  map[string]bool // services of which nothing is known yet
+	names   chan []string
+	read    chan service
+	failed  chan error
+	running sync.WaitGroup
+}
+
+// service is what one service is now.
+type service struct {
+	name    string
+	entries []*api.ServiceEntry
+}
+
+// Run publishes the services now and whenever they change. It returns an error when Consul cannot be asked.
+func (p *Provider) Run(ctx context.Context, publish func(model.Snapshot)) error {
+	client, err := dial(&p.config)
+	if err != nil {
+		return fmt.Errorf("connecting to Consul: %w", err)
+	}
+	defer client.close()
+	ctx, cancel := context.WithCancel(ctx)
+	c := &catalog{
+		client: client, watches: map[string]context.CancelFunc{}, entries: map[string][]*api.ServiceEntry{},
+		unread: map[string]bool{}, names: make(chan []string), read: make(chan service), failed: make(chan error),
+	}
+	defer c.running.Wait()
+	defer cancel()
+	c.watch(ctx, "", func(ctx context.Context, index uint64) (uint64, func(), error) {
+		names, next, err := client.services(ctx, index)
+		return next, func() { send(ctx, c.names, names) }, err
+	})
+	if err := c.next(ctx, nil); err != nil { // the names
+		return err
+	}
+	for {
+		for len(c.unread) > 0 {
+			if err := c.next(ctx, nil); err != nil {
+				return err
+			}
+		}
+		publish(p.workloads.Build(p.list(c)))
+		if err := c.burst(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// burst waits for news, and until no more come.
+func (c *catalog) burst(ctx context.Context) error {
+	err := c.next(ctx, nil)
+	longest := time.Now().Add(longestHold)
+	for err == nil && time.Now().Before(longest) {
+		quiet := time.After(holdOff)
+		if err = c.next(ctx, quiet); errors.Is(err, errQuiet) {
+			return nil
+		}
+	}
+	return err
+}
+
+var errQuiet = errors.New("nothing is new")
+
+// next takes the next news. quiet ends the wait; nil: nothing does.
+func (c *catalog) next(ctx context.Context, quiet <-chan time.Time) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-quiet:
+		return errQuiet
+	case err := <-c.failed:
+		return fmt.Errorf("asking Consul: %w", err)
+	case names := <-c.names:
+		c.follow(ctx, names)
+	case s := <-c.read:
+		if _, still := c.watches[s.name]; still {
+			c.entries[s.name] = s.entries
+			delete(c.unread, s.name)
+		}
+	}
+	return nil
+}
+
+// follow watches these services and no others.
+func (c *catalog) follow(ctx context.Context, names []string) {
+	for name, stop := range c.watches {
+		if !slices.Contains(names, name) {
+			stop()
+			delete(c.watches, name)
+			delete(c.entries, name)
+			delete(c.unread, name)
+		}
+	}
+	for _, name := range names {
+		if _, known := c.watches[name]; known {
+			continue
+		}
+		c.unread[name] = true
+		c.watches[name] = c.watch(ctx, name, func(ctx context.Context, index uint64) (uint64, func(), error) {
+			entries, next, err := c.client.instances(ctx, name, index)
+			return next, func() { send(ctx, c.read, service{name, entries}) }, err
+		})
+	}
+}
+
+// watch asks again and again, each time for what is newer than the answer before, and tells what is new.
+func (c *catalog) watch(
+	ctx context.Context, name string, ask func(ctx context.Context, index uint64) (uint64, func(), error),
+) context.CancelFunc {
+	ctx, stop := context.WithCancel(ctx)
+	c.running.Go(func() {
+		defer stop()
+		var index uint64
+		for ctx.Err() == nil {
+			next, tell, err := ask(ctx, index)
+			if ctx.Err() != nil {
+				return
+			}
+			if err != nil {
+				send(ctx, c.failed, err)
+				return
+			}
+			if next != index || index == 0 {
+				tell()
+			}
+			if next < index { // the server was put back to an earlier state
+				next = 0
+			}
+			index = max(next, 1) // 0 is not held back
+		}
+	})
+	return stop
+}
+
+// send hands a value on, unless ctx ends before.
+func send[T any](ctx context.Context, to chan<- T, value T) {
+	select {
+	case to <- value:
+	case <-ctx.Done():
+	}
+}
+
+// list returns the instances of all services.
+func (p *Provider) list(c *catalog) []dynamic.Workload {
+	var list []dynamic.Workload
+	for _, name := range slices.Sorted(maps.Keys(c.entries)) {
+		for _, e := range c.entries[name] {
+			list = append(list, p.workload(e))
+		}
+	}
+	return list
+}
+
+func (p *Provider) workload(e *api.ServiceEntry) dynamic.Workload {
+	w := dynamic.Workload{
+		Name: e.Service.Service, Instance: "instance " + e.Node.Node + "/" + e.Service.ID,
+		Tags: e.Service.Tags, Labels: labels(e.Service.Tags), Host: e.Service.Address, Weight: e.Service.Weights.Passing,
+	}
+	if w.Host == "" {
+		w.Host = e.Node.Address
+	}
+	if port := e.Service.Port; port > 0 && port < 1<<16 {
+		w.Ports = []dynamic.WorkloadPort{{Number: uint16(port)}, {Number: uint16(port), UDP: true}}
+	}
+	switch status := e.Checks.AggregatedStatus(); {
+	case status == api.HealthMaint:
+		w.State = model.Draining
+	case !slices.Contains(p.config.States, status):
+		w.State, w.Host, w.Ports = model.NotReady, "", nil
+	case status == api.HealthWarning:
+		w.Weight = e.Service.Weights.Warning
+	}
+	return w
+}
+
+// labels are the tags that are key=value.
+func labels(tags []string) map[string]string {
+	all := make(map[string]string, len(tags))
+	for _, tag := range tags {
+		if key, value, ok := strings.Cut(tag, "="); ok {
+			all[key] = value
+		}
+	}
+	return all
+}
