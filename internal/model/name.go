@@ -65,7 +65,8 @@ func (s Source) Instance() string {
 // Ref names an object of a known kind: "name@source".
 //
 // As a reference from one object to another, Source may be a kind alone ("file": the first source of that kind, in the
-// order of precedence, that has the name) or empty (the source that the reference stands in).
+// order of precedence, that has the name) or empty (the source that the reference stands in). An object whose source is
+// the kind alone, as that of a service which several clusters share is, goes before those.
 type Ref struct {
 	Name   Name   `json:"name"`
 	Source Source `json:"source,omitempty"`

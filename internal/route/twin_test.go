@@ -102,7 +102,10 @@ func twinFind[T interface{ Ref() model.Ref }](s *model.Snapshot, list []T, ref m
 		if own.Name != ref.Name || own.Lane != ref.Lane {
 			continue
 		}
-		if own.Source == cmp.Or(ref.Source, from) || own.Source.Kind() == string(ref.Source) {
+		if own.Source == cmp.Or(ref.Source, from) {
+			return o, true
+		}
+		if own.Source.Kind() == string(ref.Source) {
 			meant = append(meant, o)
 		}
 	}
