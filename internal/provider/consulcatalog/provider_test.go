@@ -204,6 +204,8 @@ func TestHealth(t *testing.T) {
 		&api.HealthCheck{CheckID: "_service_maintenance:shop-1", Status: "critical"})
 	set(maintained, instance("shop", "shop-2", "passing"))
 	until(t, published, ":129draining :130 ")
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, r := range c.requests {
 		if r.Header.Get("X-Consul-Token") != "secret" {
 			t.Error("a question without the token")
