@@ -15,7 +15,7 @@ func newHTTP(c config.HTTP, log *slog.Logger) (provider.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	header := func() (http.Header, error) { return headerOf(c) }
+	header := func() (http.Header, error) { return headerOf(c.Headers, c.SecretHeaders) }
 	if _, err := header(); err != nil {
 		return nil, err
 	}
@@ -26,12 +26,12 @@ func newHTTP(c config.HTTP, log *slog.Logger) (provider.Provider, error) {
 }
 
 // headerOf returns what is sent with each request, with the secrets as they are now.
-func headerOf(c config.HTTP) (http.Header, error) {
+func headerOf(plain map[string]string, secrets map[string]config.KeyRef) (http.Header, error) {
 	header := http.Header{}
-	for name, value := range c.Headers {
+	for name, value := range plain {
 		header.Set(name, value)
 	}
-	for name, ref := range c.SecretHeaders {
+	for name, ref := range secrets {
 		value, err := secret(ref)
 		if err != nil {
 			return nil, err

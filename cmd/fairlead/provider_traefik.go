@@ -58,7 +58,7 @@ func boundBy(g link.Grant) func(*model.Route, string) ([]string, model.Match, er
 
 // traefikHeader returns what is sent with each request to the API, with the secrets as they are now.
 func traefikHeader(c config.Traefik) (http.Header, error) {
-	header, err := headerOf(config.HTTP{Headers: c.Headers, SecretHeaders: c.SecretHeaders})
+	header, err := headerOf(c.Headers, c.SecretHeaders)
 	if err != nil || c.Username == "" {
 		return header, err
 	}

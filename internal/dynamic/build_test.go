@@ -34,22 +34,28 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			snapshot, problems := render(t, buildArchive(t, a))
-			if *update {
-				set(a, "snapshot", snapshot)
-				set(a, "problems", problems)
-				if err := os.WriteFile(path, txtar.Format(a), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(sectionOf(a, "snapshot"), snapshot); diff != "" {
-				t.Errorf("snapshot (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(sectionOf(a, "problems"), problems); diff != "" {
-				t.Errorf("problems (-want +got):\n%s", diff)
-			}
+			golden(t, a, path, buildArchive(t, a))
 		})
+	}
+}
+
+// golden compares a snapshot with what the archive at path says of it; or writes that, with -update.
+func golden(t *testing.T, a *txtar.Archive, path string, built model.Snapshot) {
+	t.Helper()
+	snapshot, problems := render(t, built)
+	if *update {
+		set(a, "snapshot", snapshot)
+		set(a, "problems", problems)
+		if err := os.WriteFile(path, txtar.Format(a), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := cmp.Diff(sectionOf(a, "snapshot"), snapshot); diff != "" {
+		t.Errorf("snapshot (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(sectionOf(a, "problems"), problems); diff != "" {
+		t.Errorf("problems (-want +got):\n%s", diff)
 	}
 }
 

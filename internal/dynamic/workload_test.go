@@ -3,7 +3,6 @@ package dynamic
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
@@ -32,21 +31,7 @@ func TestWorkloads(t *testing.T) {
 				t.Fatal(err)
 			}
 			w, list := readWorkloads(t, a)
-			snapshot, problems := render(t, w.Build(list))
-			if *update {
-				set(a, "snapshot", snapshot)
-				set(a, "problems", problems)
-				if err := os.WriteFile(path, txtar.Format(a), 0o644); err != nil {
-					t.Fatal(err)
-				}
-				return
-			}
-			if diff := cmp.Diff(sectionOf(a, "snapshot"), snapshot); diff != "" {
-				t.Errorf("snapshot (-want +got):\n%s", diff)
-			}
-			if diff := cmp.Diff(sectionOf(a, "problems"), problems); diff != "" {
-				t.Errorf("problems (-want +got):\n%s", diff)
-			}
+			golden(t, a, path, w.Build(list))
 		})
 	}
 }

@@ -105,7 +105,7 @@ func (s *suite) start() {
 		took = append(took, (<-served).Sub(<-events))
 	}
 	s.engine.docker(slices.Concat([]string{"rm", "-f"}, started)...)
-	await(s.t, "a container that is gone has no route", func() bool {
+	instance.Await(s.t, patience, "a container that is gone has no route", func() bool {
 		status, _ := ask(s.client, s.address, "start-0.example", "/")
 		return status == http.StatusNotFound
 	})
@@ -120,34 +120,34 @@ func (s *suite) health(image string) {
 	address := s.engine.docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", "sick") + ":8080"
 	turn := func(path string) {
 		s.t.Helper()
-		await(s.t, "the container itself answers", func() bool {
+		instance.Await(s.t, patience, "the container itself answers", func() bool {
 			status, _ := ask(s.client, address, "sick.example", path)
 			return status == http.StatusOK
 		})
 	}
-	await(s.t, "the route is there, and answers 503", func() bool {
+	instance.Await(s.t, patience, "the route is there, and answers 503", func() bool {
 		status, _ := ask(s.client, s.address, "sick.example", "/")
 		return status == http.StatusServiceUnavailable
 	})
 	turn("/heal")
-	await(s.t, "the healthy container is served", func() bool { return s.serves("sick.example") })
+	instance.Await(s.t, patience, "the healthy container is served", func() bool { return s.serves("sick.example") })
 	turn("/hurt")
-	await(s.t, "the ill container gets nothing", func() bool { return !s.serves("sick.example") })
+	instance.Await(s.t, patience, "the ill container gets nothing", func() bool { return !s.serves("sick.example") })
 	turn("/heal")
-	await(s.t, "it is served again", func() bool { return s.serves("sick.example") })
+	instance.Await(s.t, patience, "it is served again", func() bool { return s.serves("sick.example") })
 }
 
 // replace stops containers one after the other, after another has come, while requests go on: none is lost.
 func (s *suite) replace() {
 	s.run(s.app, "shop-0", "shop.example")
 	s.run(s.app, "shop-1", "shop.example")
-	await(s.t, "the shop is served", func() bool { return s.serves("shop.example") })
+	instance.Await(s.t, patience, "the shop is served", func() bool { return s.serves("shop.example") })
 	stop := s.load("shop.example")
 	for n := range 3 {
 		name := fmt.Sprintf("shop-%d", n+2)
 		s.run(s.app, name, "shop.example")
 		host := s.engine.docker("inspect", "-f", "{{.Config.Hostname}}", name)
-		await(s.t, name+" gets requests", func() bool {
+		instance.Await(s.t, patience, name+" gets requests", func() bool {
 			_, body := ask(s.client, s.address, "shop.example", "/")
 			return body == host
 		})
@@ -196,10 +196,10 @@ func (s *suite) crash(i *instance.Instance) {
 	stop := s.load("shop.example")
 	stale := `fairlead_problems{code="stale"}`
 	s.engine.kill()
-	await(s.t, "the stale source is told", func() bool { return i.Read(s.t)[stale] == 1 })
+	instance.Await(s.t, patience, "the stale source is told", func() bool { return i.Read(s.t)[stale] == 1 })
 	s.engine.start()
-	await(s.t, "the source is read again", func() bool { return i.Read(s.t)[stale] == 0 })
+	instance.Await(s.t, patience, "the source is read again", func() bool { return i.Read(s.t)[stale] == 0 })
 	s.run(s.app, "late", "late.example")
-	await(s.t, "what came after is served", func() bool { return s.serves("late.example") })
+	instance.Await(s.t, patience, "what came after is served", func() bool { return s.serves("late.example") })
 	stop("the engine was killed and started")
 }

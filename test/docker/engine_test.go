@@ -35,6 +35,9 @@ const (
 	pools      = "base=10.248.128.0/17,size=24"
 )
 
+// patience is how long an engine, and the instance that follows it, may take.
+const patience = 30 * time.Second
+
 func newEngine(t *testing.T) *engine {
 	t.Helper()
 	instance.Need(t, "dockerd", "docker.io")
@@ -93,7 +96,7 @@ func (e *engine) start() {
 	if err := e.cmd.Start(); err != nil {
 		e.t.Fatal(err)
 	}
-	await(e.t, "the engine answers", func() bool {
+	instance.Await(e.t, patience, "the engine answers", func() bool {
 		return exec.Command("docker", "-H", e.socket(), "version").Run() == nil
 	})
 }
@@ -103,7 +106,7 @@ func (e *engine) start() {
 func (e *engine) kill() {
 	_ = e.cmd.Process.Signal(syscall.SIGKILL)
 	_ = e.cmd.Wait()
-	await(e.t, "the engine's containerd ends, too", func() bool {
+	instance.Await(e.t, patience, "the engine's containerd ends, too", func() bool {
 		text, err := os.ReadFile(filepath.Join(e.folder, "exec/containerd/containerd.pid"))
 		pid, _ := strconv.Atoi(strings.TrimSpace(string(text)))
 		return err != nil || pid == 0 || syscall.Kill(pid, 0) != nil
@@ -189,20 +192,6 @@ func (e *engine) sweep() {
 			_ = syscall.Unmount(fields[1], syscall.MNT_DETACH)
 		}
 	}
-}
-
-// await asks again until it is so: what happens in other processes cannot be waited for in another way.
-func await(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for range 1500 {
-		if so() {
-			return
-		}
-		<-tick.C
-	}
-	t.Fatalf("not within 30 s: %s", what)
 }
 
 // starts tells when containers start, by the engine's own events.

@@ -4,7 +4,6 @@ package kv_test
 
 import (
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -13,6 +12,9 @@ import (
 
 	"github.com/fairlead/fairlead/test/instance"
 )
+
+// patience is how long a store, and the instance that follows it, may take.
+const patience = time.Minute
 
 // store is a real server whose data outlive its process.
 type store interface {
@@ -45,7 +47,7 @@ func service(t *testing.T, says string) string {
 }
 
 func check(t *testing.T, program, kind string, s store) {
-	address, data := free(t), t.TempDir()
+	address, data := instance.FreeAddress(t), t.TempDir()
 	stop := s.start(t, address, data)
 	put := func(key, text string) {
 		t.Helper()
@@ -53,7 +55,7 @@ func check(t *testing.T, program, kind string, s store) {
 			t.Fatalf("putting %s: %v", key, err)
 		}
 	}
-	await(t, "the store takes a key", func() bool {
+	instance.Await(t, patience, "the store takes a key", func() bool {
 		return s.put(address, "traefik/http/routers/shop/rule", "Host(`shop.example`)") == nil
 	})
 	put("http/routers/shop/service", "shop")
@@ -67,11 +69,12 @@ func check(t *testing.T, program, kind string, s store) {
 	i := instance.StartIn(t, program, folder)
 	says := func(host, want string) {
 		t.Helper()
-		await(t, host+" says "+want, func() bool { return get(t, i, host) == want })
+		instance.Await(t, patience, host+" says "+want, func() bool { return get(t, i, host) == want })
 	}
 	problems := func(code string, want float64) {
 		t.Helper()
-		await(t, "problems "+code, func() bool { return float64(i.Read(t)[`fairlead_problems{code="`+code+`"}`]) == want })
+		name := `fairlead_problems{code="` + code + `"}`
+		instance.Await(t, patience, "problems "+code, func() bool { return float64(i.Read(t)[name]) == want })
 	}
 	says("shop.example", "one")
 
@@ -127,28 +130,4 @@ func get(t *testing.T, i *instance.Instance, host string) string {
 		return strings.Fields(answer.Status)[0]
 	}
 	return string(text)
-}
-
-// await asks again until it is so: what happens in other processes cannot be waited for in another way.
-func await(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for range 1200 {
-		if so() {
-			return
-		}
-		<-tick.C
-	}
-	t.Fatalf("not within a minute: %s", what)
-}
-
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -23,22 +23,13 @@ import (
 // run runs a server until stop is called.
 func run(t *testing.T, program string, args ...string) (stop func()) {
 	t.Helper()
-	cmd := exec.Command(program, args...)
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stop = func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}
-	t.Cleanup(stop)
-	return stop
+	return instance.Serve(t, exec.Command(program, args...))
 }
 
 type etcd struct{}
 
 func (etcd) start(t *testing.T, address, folder string) func() {
-	own := "http://" + free(t)
+	own := "http://" + instance.FreeAddress(t)
 	return run(t, instance.Need(t, "etcd", "etcd-server"), "--data-dir", filepath.Join(folder, "data"),
 		"--listen-client-urls", "http://"+address, "--advertise-client-urls", "http://"+address,
 		"--listen-peer-urls", own, "--initial-advertise-peer-urls", own, "--initial-cluster", "default="+own,

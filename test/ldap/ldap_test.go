@@ -5,7 +5,6 @@ package ldap_test
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -25,7 +24,7 @@ type slapd struct{ folder, plain, secure string }
 
 func newSlapd(t *testing.T) *slapd {
 	t.Helper()
-	s := &slapd{t.TempDir(), free(t), free(t)}
+	s := &slapd{t.TempDir(), instance.FreeAddress(t), instance.FreeAddress(t)}
 	if err := instance.Lay(s.folder, "testdata/slapd", map[string]string{
 		"DIR": s.folder, "PASSWORD": password, "SERVICE": "http://127.0.0.1:1",
 	}); err != nil {
@@ -56,35 +55,9 @@ func (s *slapd) start(t *testing.T) (stop func()) {
 	cmd := exec.Command(need(t), "-d", "none", "-f", s.file("slapd.conf"), "-h",
 		fmt.Sprintf("ldap://%s/ ldaps://%s/", s.plain, s.secure))
 	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stop = func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}
-	t.Cleanup(stop)
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for range 400 {
-		if conn, err := net.Dial("tcp", s.secure); err == nil {
-			_ = conn.Close()
-			return stop
-		}
-		<-tick.C
-	}
-	t.Fatal("slapd did not listen within 20 s")
-	return nil
-}
-
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	stop = instance.Serve(t, cmd)
+	instance.AwaitListener(t, 20*time.Second, s.secure)
+	return stop
 }
 
 // ask returns the status, and the user that the service sees.

@@ -14,7 +14,10 @@ import (
 	"github.com/fairlead/fairlead/test/instance"
 )
 
-const password = "the-password-of-the-suite"
+const (
+	password = "the-password-of-the-suite"
+	patience = 20 * time.Second
+)
 
 // server runs Redis on an address until stop is called.
 func server(t *testing.T, address string) (stop func()) {
@@ -22,46 +25,9 @@ func server(t *testing.T, address string) (stop func()) {
 	host, port, _ := net.SplitHostPort(address)
 	cmd := exec.Command(instance.Need(t, "redis-server", "redis-server"), "--bind", host, "--port", port, "--save", "",
 		"--appendonly", "no", "--requirepass", password, "--dir", t.TempDir())
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	stop = func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	}
-	t.Cleanup(stop)
-	await(t, "Redis listens", func() bool {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			_ = conn.Close()
-		}
-		return err == nil
-	})
+	stop = instance.Serve(t, cmd)
+	instance.AwaitListener(t, patience, address)
 	return stop
-}
-
-// await asks again until it is so: what happens in other processes cannot be waited for in another way.
-func await(t *testing.T, what string, so func() bool) {
-	t.Helper()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for range 400 {
-		if so() {
-			return
-		}
-		<-tick.C
-	}
-	t.Fatalf("not within 20 s: %s", what)
-}
-
-func free(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // ask sends n requests of a client to the instances by turns, and counts the answers by status.
@@ -90,7 +56,7 @@ func TestRedis(t *testing.T) {
 	}
 	service := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
 	t.Cleanup(service.Close)
-	address := free(t)
+	address := instance.FreeAddress(t)
 	stop := server(t, address)
 	values := map[string]string{"SERVICE": service.URL, "REDIS": address, "PASSWORD": password}
 	first, second := instance.Start(t, "testdata", values), instance.Start(t, "testdata", values)
@@ -108,19 +74,19 @@ func TestRedis(t *testing.T) {
 	check("Redis is stopped: each instance counts for itself", "c", 8)
 	problem := `fairlead_problems{code="unreachable"}`
 	for _, i := range []*instance.Instance{first, second} {
-		await(t, "the problem is told", func() bool { return i.Read(t)[problem] == 1 })
+		instance.Await(t, patience, "the problem is told", func() bool { return i.Read(t)[problem] == 1 })
 		if n := strings.Count(i.Log(), "is away"); n != 1 || strings.Contains(i.Log(), password) {
 			t.Errorf("it is told %d times:\n%s", n, i.Log())
 		}
 	}
 
 	server(t, address)
-	await(t, "both have noticed that Redis is back", func() bool {
+	instance.Await(t, patience, "both have noticed that Redis is back", func() bool {
 		ask(t, "d", 2, urls...)
 		return strings.Contains(first.Log(), "is back:") && strings.Contains(second.Log(), "is back:")
 	})
 	check("counting together again", "e", 4)
 	for _, i := range []*instance.Instance{first, second} {
-		await(t, "the problem is gone", func() bool { return i.Read(t)[problem] == 0 })
+		instance.Await(t, patience, "the problem is gone", func() bool { return i.Read(t)[problem] == 0 })
 	}
 }
