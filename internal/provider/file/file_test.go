@@ -21,21 +21,12 @@ import (
 
 const source = model.Source("file/main")
 
-// config writes routes, rule by name, in the dynamic-configuration format.
+// config writes routes, rule by name, in the dynamic-configuration format. No routes are an empty file.
 func config(rules map[string]string) string {
 	if len(rules) == 0 {
 		return ""
 	}
-	var b strings.Builder
-	b.WriteString("http:\n  routers:\n")
-	for _, name := range slices.Sorted(maps.Keys(rules)) {
-		fmt.Fprintf(&b, "    %s: {rule: %q, service: %s}\n", name, rules[name], name)
-	}
-	b.WriteString("  services:\n")
-	for _, name := range slices.Sorted(maps.Keys(rules)) {
-		fmt.Fprintf(&b, "    %s: {loadBalancer: {servers: [{url: \"http://127.0.0.1:80\"}]}}\n", name)
-	}
-	return b.String()
+	return providertest.Document(rules)
 }
 
 func routes(names ...string) string {

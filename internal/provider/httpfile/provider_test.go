@@ -3,12 +3,10 @@ package httpfile_test
 import (
 	"compress/gzip"
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -24,29 +22,12 @@ import (
 
 const source = model.Source("http/main")
 
-// document writes routes, rule by name.
-func document(rules map[string]string) string {
-	if len(rules) == 0 {
-		return "{}"
-	}
-	var b strings.Builder
-	b.WriteString("http:\n  routers:\n")
-	for _, name := range slices.Sorted(maps.Keys(rules)) {
-		fmt.Fprintf(&b, "    %s: {rule: %q, service: %s}\n", name, rules[name], name)
-	}
-	b.WriteString("  services:\n")
-	for name := range rules {
-		fmt.Fprintf(&b, "    %s: {loadBalancer: {servers: [{url: \"http://127.0.0.1:80\"}]}}\n", name)
-	}
-	return b.String()
-}
-
 func routes(names ...string) string {
 	rules := map[string]string{}
 	for _, name := range names {
 		rules[name] = "Host(`" + name + ".example`)"
 	}
-	return document(rules)
+	return providertest.Document(rules)
 }
 
 // server is a web server with one document.
@@ -117,11 +98,11 @@ func TestContract(t *testing.T) {
 		return providertest.Place{
 			Source:   source,
 			Provider: httpfile.New(config(s), slog.New(slog.DiscardHandler)),
-			Set:      func(rules map[string]string) { set(document(rules)) },
+			Set:      func(rules map[string]string) { set(providertest.Document(rules)) },
 			Spoil: func(rules map[string]string) {
 				rules = maps.Clone(rules)
 				rules["bad"] = "Hos(`"
-				set(document(rules))
+				set(providertest.Document(rules))
 			},
 			Break: func() { s.set("", refuse) },
 			Heal:  func() { s.set(body, byBytes(body)) },
