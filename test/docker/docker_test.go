@@ -14,7 +14,11 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/test/instance"
+	"github.com/fairlead/fairlead/test/lab"
 )
+
+// patience is how long an engine, and the instance that follows it, may take.
+const patience = 30 * time.Second
 
 // ask sends one request, and returns the status and what was answered.
 func ask(client *http.Client, address, host, path string) (status int, body string) {
@@ -48,11 +52,11 @@ func TestDocker(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs a Docker engine")
 	}
-	e := newEngine(t)
-	e.start()
-	app := e.image("app")
-	sick := e.image("sick", `HEALTHCHECK --interval=1s --timeout=5s --retries=1 CMD ["/app", "healthy"]`)
-	i := instance.Start(t, "testdata/instance", map[string]string{"ENGINE": e.socket(), "SERVICE": ""})
+	e := lab.NewEngine(t, "--live-restore")
+	e.Start()
+	app := e.Image("app")
+	sick := e.Image("sick", `HEALTHCHECK --interval=1s --timeout=5s --retries=1 CMD ["/app", "healthy"]`)
+	i := instance.Start(t, "testdata/instance", map[string]string{"ENGINE": e.Socket(), "SERVICE": ""})
 	s := suite{t: t, engine: e, app: app, address: i.Address(t, "plain"), client: &http.Client{Timeout: 20 * time.Second}}
 	s.start()
 	s.health(sick)
@@ -62,7 +66,7 @@ func TestDocker(t *testing.T) {
 
 type suite struct {
 	t       *testing.T
-	engine  *engine
+	engine  *lab.Engine
 	app     string
 	address string
 	client  *http.Client
@@ -70,7 +74,7 @@ type suite struct {
 
 func (s *suite) run(image, name, host string) {
 	s.t.Helper()
-	s.engine.docker(slices.Concat([]string{"run", "-d", "--name", name}, labels(host), []string{image})...)
+	s.engine.Docker(slices.Concat([]string{"run", "-d", "--name", name}, labels(host), []string{image})...)
 }
 
 func (s *suite) serves(host string) bool {
@@ -81,7 +85,7 @@ func (s *suite) serves(host string) bool {
 // start measures the time from the engine's own event of a container's start to the first request that it serves.
 func (s *suite) start() {
 	const times = 8
-	events := s.engine.starts(s.t)
+	events := s.engine.Starts()
 	var (
 		took    []time.Duration
 		started []string
@@ -104,7 +108,7 @@ func (s *suite) start() {
 		s.run(s.app, started[n], host)
 		took = append(took, (<-served).Sub(<-events))
 	}
-	s.engine.docker(slices.Concat([]string{"rm", "-f"}, started)...)
+	s.engine.Docker(slices.Concat([]string{"rm", "-f"}, started)...)
 	instance.Await(s.t, patience, "a container that is gone has no route", func() bool {
 		status, _ := ask(s.client, s.address, "start-0.example", "/")
 		return status == http.StatusNotFound
@@ -117,7 +121,7 @@ func (s *suite) start() {
 // health follows a container that becomes healthy, ill, and healthy again.
 func (s *suite) health(image string) {
 	s.run(image, "sick", "sick.example")
-	address := s.engine.docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", "sick") + ":8080"
+	address := s.engine.Docker("inspect", "-f", "{{.NetworkSettings.IPAddress}}", "sick") + ":8080"
 	turn := func(path string) {
 		s.t.Helper()
 		instance.Await(s.t, patience, "the container itself answers", func() bool {
@@ -146,12 +150,12 @@ func (s *suite) replace() {
 	for n := range 3 {
 		name := fmt.Sprintf("shop-%d", n+2)
 		s.run(s.app, name, "shop.example")
-		host := s.engine.docker("inspect", "-f", "{{.Config.Hostname}}", name)
+		host := s.engine.Docker("inspect", "-f", "{{.Config.Hostname}}", name)
 		instance.Await(s.t, patience, name+" gets requests", func() bool {
 			_, body := ask(s.client, s.address, "shop.example", "/")
 			return body == host
 		})
-		s.engine.docker("stop", fmt.Sprintf("shop-%d", n))
+		s.engine.Docker("stop", fmt.Sprintf("shop-%d", n))
 	}
 	stop("three containers were replaced")
 }
@@ -195,9 +199,9 @@ func (s *suite) load(host string) (stop func(when string)) {
 func (s *suite) crash(i *instance.Instance) {
 	stop := s.load("shop.example")
 	stale := `fairlead_problems{code="stale"}`
-	s.engine.kill()
+	s.engine.Kill()
 	instance.Await(s.t, patience, "the stale source is told", func() bool { return i.Read(s.t)[stale] == 1 })
-	s.engine.start()
+	s.engine.Start()
 	instance.Await(s.t, patience, "the source is read again", func() bool { return i.Read(s.t)[stale] == 0 })
 	s.run(s.app, "late", "late.example")
 	instance.Await(s.t, patience, "what came after is served", func() bool { return s.serves("late.example") })

@@ -1,4 +1,4 @@
-package docker_test
+package lab
 
 import (
 	"bufio"
@@ -17,28 +17,21 @@ import (
 	"github.com/fairlead/fairlead/test/instance"
 )
 
-// engine is a dockerd of its own in a network namespace of its own, so that neither its firewall nor its addresses
-// reach the machine's. Its containers are reached from here by a route through it.
-type engine struct {
-	t         *testing.T
-	folder    string
-	namespace string
-	cmd       *exec.Cmd
+// Engine is a dockerd of its own in a network namespace of its own. Its containers are reached from here by a route
+// through it.
+type Engine struct {
+	t      testing.TB
+	folder string
+	net    *namespace
+	flags  []string
+	cmd    *exec.Cmd
 }
 
-// Addresses of the link between the machine and the namespace, and of the containers.
-const (
-	outside    = "10.247.255.1"
-	inside     = "10.247.255.2"
-	containers = "10.248.0.0/16"
-	bridge     = "10.248.0.1/24"
-	pools      = "base=10.248.128.0/17,size=24"
-)
+// patience is how long an engine may take for what it does in seconds.
+const patience = time.Minute
 
-// patience is how long an engine, and the instance that follows it, may take.
-const patience = 30 * time.Second
-
-func newEngine(t *testing.T) *engine {
+// NewEngine makes the place for an engine. Flags are more of dockerd's.
+func NewEngine(t testing.TB, flags ...string) *Engine {
 	t.Helper()
 	instance.Need(t, "dockerd", "docker.io")
 	instance.Need(t, "iptables", "iptables")
@@ -47,63 +40,48 @@ func newEngine(t *testing.T) *engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	e := &engine{t: t, folder: folder, namespace: fmt.Sprintf("engine%d", os.Getpid())}
-	link := fmt.Sprintf("en%d", os.Getpid())
+	e := &Engine{t: t, folder: folder, flags: flags, net: newNamespace(t)}
 	t.Cleanup(e.remove)
-	for _, command := range []string{
-		"ip netns add " + e.namespace,
-		"ip link add " + link + " type veth peer name eth0 netns " + e.namespace,
-		"ip addr add " + outside + "/30 dev " + link,
-		"ip link set " + link + " up",
-		"ip -n " + e.namespace + " addr add " + inside + "/30 dev eth0",
-		"ip -n " + e.namespace + " link set eth0 up",
-		"ip -n " + e.namespace + " link set lo up",
-		"ip -n " + e.namespace + " route add unreachable default metric 1000",
-		"ip route add " + containers + " via " + inside,
-	} {
-		e.must(strings.Fields(command)...)
-	}
 	return e
 }
 
-func (e *engine) must(args ...string) string {
-	e.t.Helper()
-	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
-	if err != nil {
-		e.t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-	return strings.TrimSpace(string(out))
-}
+// Socket is where the engine is asked.
+func (e *Engine) Socket() string { return "unix://" + filepath.Join(e.folder, "s") }
 
-func (e *engine) socket() string { return "unix://" + filepath.Join(e.folder, "s") }
+// Address is that of the engine's host.
+func (e *Engine) Address() string { return e.net.address() }
 
-// start runs dockerd. Not by "ip netns exec", which mounts /sys anew, without the control groups. With forwarding on
-// before it starts, it leaves the firewall's policy as it is.
-func (e *engine) start() {
+// Enter returns a command line that runs on the engine's host, as far as its network goes.
+func (e *Engine) Enter(args ...string) []string { return e.net.enter(args...) }
+
+// Start runs dockerd. With forwarding on before it starts, it leaves the firewall's policy as it is.
+func (e *Engine) Start() {
 	e.t.Helper()
 	log, err := os.OpenFile(filepath.Join(e.folder, "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		e.t.Fatal(err)
 	}
 	defer log.Close()
-	dockerd := strings.Join([]string{
-		"echo 1 > /proc/sys/net/ipv4/ip_forward; exec dockerd --live-restore", "--data-root", e.folder + "/data",
-		"--exec-root", e.folder + "/exec", "--pidfile", e.folder + "/pid", "-H", e.socket(), "--bip", bridge,
-		"--default-address-pool", pools, "--ip", inside,
-	}, " ")
-	e.cmd = exec.Command("nsenter", "--net=/var/run/netns/"+e.namespace, "sh", "-c", dockerd)
+	dockerd := strings.Join(append([]string{
+		"echo 1 > /proc/sys/net/ipv4/ip_forward; exec dockerd", "--data-root", e.folder + "/data",
+		"--exec-root", e.folder + "/exec", "--pidfile", e.folder + "/pid", "-H", e.Socket(),
+		"--bip", e.net.part("0.1/24"), "--default-address-pool", "base=" + e.net.part("64.0/18") + ",size=24",
+		"--ip", e.Address(),
+	}, e.flags...), " ")
+	args := e.Enter("sh", "-c", dockerd)
+	e.cmd = exec.Command(args[0], args[1:]...)
 	e.cmd.Stdout, e.cmd.Stderr = log, log
 	if err := e.cmd.Start(); err != nil {
 		e.t.Fatal(err)
 	}
 	instance.Await(e.t, patience, "the engine answers", func() bool {
-		return exec.Command("docker", "-H", e.socket(), "version").Run() == nil
+		return exec.Command("docker", "-H", e.Socket(), "version").Run() == nil
 	})
 }
 
-// kill ends dockerd as a crash does. Its containers run on. One that is started before the containerd of the last has
+// Kill ends dockerd as a crash does. Its containers run on. One that is started before the containerd of the last has
 // gone waits for it in vain.
-func (e *engine) kill() {
+func (e *Engine) Kill() {
 	_ = e.cmd.Process.Signal(syscall.SIGKILL)
 	_ = e.cmd.Wait()
 	instance.Await(e.t, patience, "the engine's containerd ends, too", func() bool {
@@ -113,18 +91,18 @@ func (e *engine) kill() {
 	})
 }
 
-// docker runs a command of the engine's client.
-func (e *engine) docker(args ...string) string {
+// Docker runs a command of the engine's client.
+func (e *Engine) Docker(args ...string) string {
 	e.t.Helper()
-	return e.must(append([]string{"docker", "-H", e.socket()}, args...)...)
+	return must(e.t, append([]string{"docker", "-H", e.Socket()}, args...)...)
 }
 
-// image makes an image of the suite's app. Its name is of a registry on this machine that is not there, so that nobody
+// Image makes an image of the lab's app. Its name is of a registry on this machine that is not there, so that nobody
 // looks for it elsewhere.
-func (e *engine) image(name string, changes ...string) string {
+func (e *Engine) Image(name string, changes ...string) string {
 	e.t.Helper()
 	root := filepath.Join(e.folder, "root")
-	build := exec.Command("go", "build", "-o", filepath.Join(root, "app"), "./testdata/app")
+	build := exec.Command("go", "build", "-o", filepath.Join(root, "app"), "github.com/fairlead/fairlead/test/lab/app")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		e.t.Fatalf("building the app: %v\n%s", err, out)
@@ -134,7 +112,7 @@ func (e *engine) image(name string, changes ...string) string {
 		e.t.Fatal(err)
 	}
 	full := "127.0.0.1:1/" + name + ":1"
-	args := []string{"-H", e.socket(), "import"}
+	args := []string{"-H", e.Socket(), "import"}
 	for _, change := range append(changes, `ENTRYPOINT ["/app"]`, "EXPOSE 8080") {
 		args = append(args, "-c", change)
 	}
@@ -147,29 +125,29 @@ func (e *engine) image(name string, changes ...string) string {
 }
 
 // remove takes everything away that the engine and its containers have left.
-func (e *engine) remove() {
+func (e *Engine) remove() {
 	if e.t.Failed() {
 		log, _ := os.ReadFile(filepath.Join(e.folder, "log"))
 		e.t.Logf("the engine's log ends:\n%s", log[max(0, len(log)-3000):])
 	}
 	if e.cmd != nil {
-		if out, err := exec.Command("docker", "-H", e.socket(), "ps", "-aq").Output(); err == nil {
-			args := append([]string{"-H", e.socket(), "rm", "-f"}, strings.Fields(string(out))...)
+		_ = exec.Command("docker", "-H", e.Socket(), "swarm", "leave", "--force").Run() // where it is in one
+		if out, err := exec.Command("docker", "-H", e.Socket(), "ps", "-aq").Output(); err == nil {
+			args := append([]string{"-H", e.Socket(), "rm", "-f"}, strings.Fields(string(out))...)
 			_ = exec.Command("docker", args...).Run()
 		}
 		_ = e.cmd.Process.Signal(syscall.SIGTERM)
 		_ = e.cmd.Wait()
 	}
 	e.sweep()
-	_ = exec.Command("ip", "route", "del", containers, "via", inside).Run()
-	_ = exec.Command("ip", "netns", "del", e.namespace).Run()
+	e.net.remove()
 	if err := os.RemoveAll(e.folder); err != nil {
 		e.t.Errorf("the engine left something behind: %v", err)
 	}
 }
 
 // sweep ends what an engine that died has left running, and takes its mounts away.
-func (e *engine) sweep() {
+func (e *Engine) sweep() {
 	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
 	for _, name := range all {
 		if line, err := os.ReadFile(name); err != nil || !bytes.Contains(line, []byte(e.folder+"/exec/containerd")) {
@@ -194,18 +172,18 @@ func (e *engine) sweep() {
 	}
 }
 
-// starts tells when containers start, by the engine's own events.
-func (e *engine) starts(t *testing.T) <-chan time.Time {
-	t.Helper()
-	cmd := exec.Command("docker", "-H", e.socket(), "events", "--filter", "event=start", "--format", "{{.TimeNano}}")
+// Starts tells when containers start, by the engine's own events.
+func (e *Engine) Starts() <-chan time.Time {
+	e.t.Helper()
+	cmd := exec.Command("docker", "-H", e.Socket(), "events", "--filter", "event=start", "--format", "{{.TimeNano}}")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		t.Fatal(err)
+		e.t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+		e.t.Fatal(err)
 	}
-	t.Cleanup(func() {
+	e.t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})

@@ -20,12 +20,13 @@ func main() {
 		return
 	}
 	name, _ := os.Hostname()
-	http.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) })
-	http.HandleFunc("/heal", func(http.ResponseWriter, *http.Request) { _ = os.WriteFile("/healthy", nil, 0o600) })
-	http.HandleFunc("/hurt", func(http.ResponseWriter, *http.Request) { _ = os.Remove("/healthy") })
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) })
+	mux.HandleFunc("/heal", func(http.ResponseWriter, *http.Request) { _ = os.WriteFile("/healthy", nil, 0o600) })
+	mux.HandleFunc("/hurt", func(http.ResponseWriter, *http.Request) { _ = os.Remove("/healthy") })
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
-	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Addr: ":8080", Handler: mux, ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.ListenAndServe() }()
 	<-stop.Done()
 	time.Sleep(100 * time.Millisecond) // as docs/providers/docker.md advises
