@@ -57,7 +57,7 @@ func (i *instance) openFollowers(context.Context) error {
 		i.gateways[c.Name] = proxy.Gateway{TLS: identity, Key: readKey(c)}
 		i.followers[c.Name] = link.NewFollower(link.FollowerOptions{
 			Cluster: c.Name, Addresses: texts(c.Addresses), Key: readKey(c), Client: link.NewTransport(identity.Clone()),
-			Grant: grantOf(c.Grant), Balance: i.config.Balance,
+			Grant: grantOf(c.Grant), Policy: i.config.Policy,
 			Cache:              link.FileCache(filepath.Join(i.config.Store.Path, "link-"+c.Name+".cache")),
 			DefaultEntryPoints: i.defaultEntryPoints(), Log: i.log,
 		})

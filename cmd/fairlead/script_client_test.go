@@ -40,6 +40,7 @@ type question struct {
 	sni     string // asked for when TLS begins; "": the host
 	proto   string
 	proxied string // line of the PROXY protocol
+	jar     string // file with the cookies; "": there are none
 }
 
 func parseGet(ts *testscript.TestScript, args []string) (q question, err error) {
@@ -68,6 +69,7 @@ func parseGet(ts *testscript.TestScript, args []string) (q question, err error) 
 	flags.StringVar(&q.sni, "sni", "", "")
 	flags.StringVar(&q.proto, "proto", "http1", "")
 	flags.StringVar(&q.proxied, "proxied", "", "")
+	flags.Func("jar", "", func(file string) error { q.jar = ts.MkAbs(file); return nil })
 	for rest := args; len(rest) > 0; {
 		if err := flags.Parse(rest); err != nil {
 			return q, err
@@ -108,6 +110,9 @@ func (q question) request() (*http.Request, error) {
 			continue
 		}
 		r.Header.Add(name, value)
+	}
+	if cookies := q.cookies(); len(cookies) > 0 {
+		r.Header.Set("Cookie", strings.Join(cookies, "; "))
 	}
 	if name, password, ok := strings.Cut(q.user, ":"); ok {
 		r.SetBasicAuth(name, password)
@@ -236,6 +241,9 @@ func (q question) do() (result scriptResult) {
 		return scriptResult{err: err}
 	}
 	defer func() { _ = answer.Body.Close() }()
+	if err := q.keep(answer.Cookies()); err != nil {
+		return scriptResult{err: err}
+	}
 	body, err := io.ReadAll(answer.Body)
 	if answer.StatusCode == q.status && q.status >= 400 {
 		err = nil // whoever sends too much may find the connection closed before the explanation is read
@@ -251,6 +259,28 @@ func (q question) do() (result scriptResult) {
 		err = fmt.Errorf("status %d, want %d: %.300s", answer.StatusCode, q.status, body)
 	}
 	return scriptResult{head.String(), string(body), err}
+}
+
+// cookies returns those in the jar, a pair each.
+func (q question) cookies() []string {
+	if q.jar == "" {
+		return nil
+	}
+	text, _ := os.ReadFile(q.jar) //nolint:gosec // the script says which; there is none at first
+	return strings.Fields(string(text))
+}
+
+// keep puts cookies into the jar, in place of those of the same names.
+func (q question) keep(fresh []*http.Cookie) error {
+	if q.jar == "" || len(fresh) == 0 {
+		return nil
+	}
+	pairs := q.cookies()
+	for _, c := range fresh {
+		pairs = slices.DeleteFunc(pairs, func(pair string) bool { return strings.HasPrefix(pair, c.Name+"=") })
+		pairs = append(pairs, c.Name+"="+c.Value)
+	}
+	return os.WriteFile(q.jar, []byte(strings.Join(pairs, "\n")), 0o600)
 }
 
 // beginGet makes a request that is not waited for.

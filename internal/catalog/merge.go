@@ -52,8 +52,8 @@ func problems(from map[model.Source]model.Snapshot) []model.Problem {
 
 // pool makes one fleet service of what each cluster that exports it says; parts is not empty and sorted by source.
 //
-// Each cluster brings its endpoints and its share. What can be said only once (protocol, picker, spill) is taken from
-// the first that says it.
+// Each cluster brings its endpoints and its share. What can be said only once (protocol, picker, spill, stickiness) is
+// taken from the first that says it.
 func pool(parts []*model.Service) *model.Service {
 	first := *parts[0]
 	pooled := &first
@@ -63,6 +63,7 @@ func pool(parts []*model.Service) *model.Service {
 		pooled.Endpoints = append(pooled.Endpoints, part.Endpoints...)
 		pooled.Balance.Shares = append(pooled.Balance.Shares, part.Balance.Shares...)
 		pooled.Protocol = cmp.Or(pooled.Protocol, part.Protocol)
+		pooled.Sticky = cmp.Or(pooled.Sticky, part.Sticky)
 		pooled.Balance.Picker = cmp.Or(pooled.Balance.Picker, part.Balance.Picker)
 		pooled.Balance.Spill = cmp.Or(pooled.Balance.Spill, part.Balance.Spill)
 	}

@@ -52,15 +52,19 @@ type Grant struct {
 type Service struct {
 	Name    model.Name
 	Balance model.Balance // its shares are only those that the file gives
+	Sticky  *model.Sticky // keeps sessions in clusters; nil: nothing does
 }
 
-// Balance returns the policy for a fleet service. Its shares name every cluster of which the file says something: in
-// services, or else in clusters.
-func (c *Config) Balance(service model.Name) model.Balance {
-	var balance model.Balance
+// Policy returns how the requests for a fleet service are spread, and what keeps its sessions in clusters. The shares
+// name every cluster of which the file says something: in services, or else in clusters.
+func (c *Config) Policy(service model.Name) (model.Balance, *model.Sticky) {
+	var (
+		balance model.Balance
+		sticky  *model.Sticky
+	)
 	for _, s := range c.Services {
 		if s.Name == service {
-			balance = s.Balance
+			balance, sticky = s.Balance, s.Sticky
 		}
 	}
 	balance.Shares = slices.Clone(balance.Shares)
@@ -73,5 +77,5 @@ func (c *Config) Balance(service model.Name) model.Balance {
 		}
 	}
 	slices.SortFunc(balance.Shares, func(a, b model.Share) int { return cmp.Compare(a.Cluster, b.Cluster) })
-	return balance
+	return balance, sticky
 }

@@ -123,6 +123,8 @@ func TestEveryField(t *testing.T) {
 		Services: []Service{{Name: model.Name{Namespace: "team-a", Name: "shop"}, Balance: model.Balance{
 			Picker: model.WRR, Spill: 50, FailClosed: true,
 			Shares: []model.Share{{Cluster: "", Tier: 2, Weight: 100}, {Cluster: "oslo", Weight: 10}},
+		}, Sticky: &model.Sticky{
+			Name: "place", Path: "/shop", Domain: "shop.example", SameSite: "lax", MaxAge: 60, Secure: true, HTTPOnly: true,
 		}}},
 		Store: Store{Path: "/etc/fairlead/data"},
 		API: API{
@@ -197,15 +199,17 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-func TestBalance(t *testing.T) {
+func TestPolicy(t *testing.T) {
 	c := full(t)[".yaml"]
 	paris := model.Share{Cluster: "paris", Tier: 1, Weight: 50}
 	want := []model.Share{{Tier: 2, Weight: 100}, {Cluster: "oslo", Weight: 10}, paris}
-	if got := c.Balance(model.ParseName("team-a/shop")); !slices.Equal(got.Shares, want) || got.Picker != model.WRR {
-		t.Errorf("team-a/shop: %+v, want the shares %+v", got, want)
+	got, sticky := c.Policy(model.ParseName("team-a/shop"))
+	if !slices.Equal(got.Shares, want) || got.Picker != model.WRR || sticky == nil || sticky.Name != "place" {
+		t.Errorf("team-a/shop: %+v, %v, want the shares %+v", got, sticky, want)
 	}
-	if got := c.Balance(model.ParseName("other")); !slices.Equal(got.Shares, []model.Share{paris}) || got.Picker != "" {
-		t.Errorf("other: %+v, want what clusters says of paris", got)
+	got, sticky = c.Policy(model.ParseName("other"))
+	if !slices.Equal(got.Shares, []model.Share{paris}) || got.Picker != "" || sticky != nil {
+		t.Errorf("other: %+v, %v, want what clusters says of paris", got, sticky)
 	}
 }
 
@@ -301,7 +305,7 @@ func FuzzConfig(f *testing.F) {
 		}
 		if c != nil {
 			c.Order()
-			c.Balance(model.Name{})
+			c.Policy(model.Name{})
 			return
 		}
 		mistakes, ok := errors.AsType[Errors](err)

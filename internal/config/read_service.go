@@ -16,6 +16,21 @@ type policy struct {
 	Picker     string         `doc:"picker"`
 	Spill      int            `doc:"spill"`
 	FailClosed bool           `doc:"failClosed"`
+	Sticky     *sticky        `doc:"sticky"`
+}
+
+type sticky struct {
+	Cookie *cookie `doc:"cookie"`
+}
+
+type cookie struct {
+	Name     string `doc:"name"`
+	Path     string `doc:"path"`
+	Domain   string `doc:"domain"`
+	Secure   bool   `doc:"secure"`
+	HTTPOnly bool   `doc:"httpOnly"`
+	SameSite string `doc:"sameSite"`
+	MaxAge   int    `doc:"maxAge"`
 }
 
 type share struct {
@@ -44,13 +59,30 @@ func (l *loader) services(p part, c *Config) []Service {
 		if in.Spill < 0 || in.Spill > 100 {
 			l.wrong(p.key("spill"), "%d is not a percentage", in.Spill)
 		}
-		services = append(services, Service{Name: model.ParseName(in.Name), Balance: model.Balance{
+		service := Service{Name: model.ParseName(in.Name), Balance: model.Balance{
 			Picker: model.Picker(in.Picker), Shares: l.shares(p.key("clusters"), c),
 			Spill: in.Spill, FailClosed: in.FailClosed,
-		}})
+		}}
+		if in.Sticky != nil && in.Sticky.Cookie != nil {
+			service.Sticky = l.cookie(p.key("sticky").key("cookie"), in.Sticky.Cookie, c.Cluster+" "+service.Name.String())
+		}
+		services = append(services, service)
 	}
 	slices.SortFunc(services, func(a, b Service) int { return a.Name.Compare(b.Name) })
 	return services
+}
+
+// cookie reads what keeps sessions in clusters. Unless it has a name, it is called after usual, in which the instance's
+// own cluster is, so that cookies of several layers are not called the same.
+func (l *loader) cookie(p part, in *cookie, usual string) *model.Sticky {
+	s := &model.Sticky{
+		Name: cmp.Or(in.Name, model.CookieName(usual)), Path: cmp.Or(in.Path, "/"), Domain: in.Domain,
+		SameSite: strings.ToLower(in.SameSite), MaxAge: in.MaxAge, Secure: in.Secure, HTTPOnly: in.HTTPOnly,
+	}
+	for _, f := range s.Faults() {
+		l.wrong(p.key(f.Field), "%s", f.Message)
+	}
+	return s
 }
 
 // shares reads what each cluster gets. The instance's own cluster is told by its name too.

@@ -25,10 +25,11 @@ type FollowerOptions struct {
 	// Client reaches an address. See [NewTransport].
 	Client http.RoundTripper
 	Grant  Grant
-	// Balance returns the policy for a fleet-wide service, which says what part of the requests this cluster gets where it
-	// shares the service with others. Its shares are sorted by cluster. Nil: every service is spread evenly.
-	Balance func(service model.Name) model.Balance
-	Cache   Cache // nil: nothing is kept over restarts
+	// Policy returns the policy for a fleet-wide service, which says what part of the requests this cluster gets where it
+	// shares the service with others (the shares are sorted by cluster), and what keeps sessions in clusters. Nil: every
+	// service is spread evenly.
+	Policy func(service model.Name) (model.Balance, *model.Sticky)
+	Cache  Cache // nil: nothing is kept over restarts
 	// DefaultEntryPoints stand in where the grant lists no entry points.
 	DefaultEntryPoints []string
 	Log                *slog.Logger

@@ -41,12 +41,13 @@ func TestFollow(t *testing.T) {
 		}
 		balance := model.Balance{Shares: []model.Share{{Cluster: "fra", Tier: 1, Weight: 50}}}
 		now := time.Now().Add(-100 * time.Millisecond).UTC().Round(0)
+		sticky := &model.Sticky{Name: "place"}
 		blogName, shopName := model.ParseName("team/blog"), model.ParseName("shop")
 		want := &model.Snapshot{
 			Source: "link/fra",
 			Services: []*model.Service{
-				{Name: shopName, Source: "link/fra", Endpoints: endpoints, Balance: balance},
-				{Name: blogName, Source: "link/fra", Endpoints: endpoints, Balance: balance},
+				{Name: shopName, Source: "link/fra", Endpoints: endpoints, Balance: balance, Sticky: sticky},
+				{Name: blogName, Source: "link/fra", Endpoints: endpoints, Balance: balance, Sticky: sticky},
 			},
 			Routes: []*model.Route{
 				{

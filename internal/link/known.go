@@ -40,7 +40,7 @@ type known struct {
 	source    model.Source
 	grant     Grant
 	endpoints []model.Endpoint
-	balance   func(service model.Name) model.Balance
+	policy    func(service model.Name) (model.Balance, *model.Sticky)
 
 	routes   map[string]*knownRoute   // by wire name
 	services map[string]*knownService // by fleet-wide name
@@ -81,8 +81,8 @@ type lead struct {
 func newKnown(o FollowerOptions) *known {
 	k := &known{
 		cluster: o.Cluster, source: model.LinkSource(o.Cluster), grant: o.Grant,
-		balance: o.Balance,
-		routes:  map[string]*knownRoute{}, services: map[string]*knownService{}, claims: map[string]*claim{},
+		policy: o.Policy,
+		routes: map[string]*knownRoute{}, services: map[string]*knownService{}, claims: map[string]*claim{},
 		leads: map[model.Ref]*lead{}, faults: map[key][]model.Problem{},
 	}
 	for _, addr := range slices.Compact(slices.Sorted(slices.Values(o.Addresses))) {
@@ -92,12 +92,15 @@ func newKnown(o FollowerOptions) *known {
 }
 
 // part returns what the policy for a service says of this cluster.
-func (k *known) part(service model.Name) (b model.Balance) {
-	if k.balance != nil {
-		b = k.balance(service)
+func (k *known) part(service model.Ref) (b model.Balance, s *model.Sticky) {
+	if k.policy != nil {
+		b, s = k.policy(service.Name)
+	}
+	if service.Lane != model.LaneHTTP {
+		s = nil // there are no cookies
 	}
 	b.Shares = []model.Share{b.Share(k.cluster)}
-	return b
+	return b, s
 }
 
 var errTooMuch = fmt.Errorf("the cluster exports more than %d objects or %d MiB; the last known state is kept",
@@ -228,8 +231,8 @@ func (k *known) claim(r *knownRoute, now time.Time) *model.Service {
 	}
 	svc := &model.Service{
 		Name: ref.Name, Source: k.source, Lane: ref.Lane, Protocol: model.Protocol(ref.Lane), Endpoints: k.endpoints,
-		Balance: k.part(ref.Name),
 	}
+	svc.Balance, svc.Sticky = k.part(ref)
 	k.leads[ref] = &lead{svc, 1}
 	return svc
 }

@@ -258,8 +258,9 @@ func newEdge(net *memory, change func(*FollowerOptions), addresses ...string) *e
 	o := FollowerOptions{
 		Cluster: "fra", Addresses: addresses, Key: func() (string, error) { return "good\n", nil },
 		Client: net, Grant: everything, Log: quiet,
-		Balance: func(model.Name) model.Balance {
-			return model.Balance{Shares: []model.Share{{Cluster: "fra", Tier: 1, Weight: 50}, {Cluster: "other", Weight: 7}}}
+		Policy: func(model.Name) (model.Balance, *model.Sticky) {
+			shares := []model.Share{{Cluster: "fra", Tier: 1, Weight: 50}, {Cluster: "other", Weight: 7}}
+			return model.Balance{Shares: shares}, &model.Sticky{Name: "place"}
 		},
 	}
 	if change != nil {

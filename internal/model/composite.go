@@ -1,6 +1,13 @@
 package model
 
-import "time"
+import (
+	"fmt"
+	"hash/fnv"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
 
 // Use says how a service uses its backends.
 type Use string
@@ -42,6 +49,37 @@ type Sticky struct {
 	MaxAge   int    `json:"maxAge,omitempty"`   // seconds; 0: until the browser ends; below 0: no longer than the answer
 	Secure   bool   `json:"secure,omitempty"`
 	HTTPOnly bool   `json:"httpOnly,omitempty"`
+}
+
+// Fault is what is wrong with one field, for people.
+type Fault struct{ Field, Message string }
+
+// Faults returns what no cookie can have, as the fields are written.
+func (s *Sticky) Faults() (faults []Fault) {
+	if c := (http.Cookie{Name: s.Name, Value: "x"}); c.Valid() != nil {
+		faults = append(faults, Fault{"name", fmt.Sprintf("%q is not the name of a cookie", s.Name)})
+	}
+	switch strings.ToLower(s.SameSite) {
+	case "", "none", "lax", "strict":
+	default:
+		faults = append(faults, Fault{
+			"sameSite", fmt.Sprintf("%q is not known; it is one of none, lax and strict", s.SameSite),
+		})
+	}
+	if err := (&http.Cookie{Name: "a", Value: "b", Path: s.Path}).Valid(); err != nil {
+		faults = append(faults, Fault{"path", fmt.Sprintf("a cookie cannot have this; %s", err)})
+	}
+	if err := (&http.Cookie{Name: "a", Value: "b", Domain: s.Domain}).Valid(); err != nil {
+		faults = append(faults, Fault{"domain", fmt.Sprintf("a cookie cannot have this; %s", err)})
+	}
+	return faults
+}
+
+// CookieName is what the cookie for something of a name is called where nobody cares.
+func CookieName(name string) string {
+	sum := fnv.New64a()
+	sum.Write([]byte(name))
+	return "_" + strconv.FormatUint(sum.Sum64()&0xffffffff, 16)
 }
 
 // Passive puts an endpoint out for Window after so many failures in a row within Window. Answers of 500 and above are

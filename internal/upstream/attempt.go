@@ -13,8 +13,7 @@ const maxTried = 8
 type Attempt struct {
 	// Client is who asks; it decides where the picker is [model.HRW]. The zero value: anybody.
 	Client netip.Addr
-	// Pin is the mark of the host that the session belongs to ([Host.Mark]). It gets the first attempt, if it can serve.
-	// 0: none.
+	// Pin is the mark of where the session belongs ([Host.Mark]). That gets the first attempt, if it can serve. 0: none.
 	Pin uint64
 	// Elsewhere says that the request may go to another service instead. Then no host is picked that is only used for
 	// want of others: none that is not healthy, and none for the second time.
@@ -55,8 +54,10 @@ func (a *Attempt) gateway(cluster string) bool {
 	return false
 }
 
-// Pick chooses the host for the next attempt of a request, and notes it in a. The first attempt goes by the shares (see
-// [Split]) and then by the picker; it counts for the retry budget. A further attempt goes, in this order, to
+// Pick chooses the host for the next attempt of a request, and notes it in a. The first attempt goes to where the
+// session belongs, or else by the shares (see [Split]) and then by the picker; it counts for the retry budget. Where
+// the gateway that was tried of a session's cluster turned out to be lost, the next attempt goes to another of the
+// cluster's gateways. Any further attempt goes, in this order, to
 //
 //  1. a host that this request has not tried, in a cluster that it has not tried through a gateway: first by the
 //     shares, then in clusters that have none now (a later tier),
@@ -67,20 +68,20 @@ func (a *Attempt) gateway(cluster string) bool {
 // Where the request may go elsewhere, 3 and 4 are left out, and so are all hosts while the pool is not up ([Pool.Up]),
 // but for a trial.
 //
-// Clusters of weight 0 are never used. There is no host only when the reason says so.
+// Clusters of weight 0 are used for sessions only. There is no host only when the reason says so.
 func (p *Pool) Pick(a *Attempt) (*Host, Reason) {
 	now := p.hosts.now()
 	v := p.current(now)
-	var host *Host
-	var reason Reason
+	if a.count == 0 {
+		p.service.budget.request(now)
+	}
+	host, reason := v.pinned(a), OK
 	switch {
+	case host != nil:
 	case a.count > 0:
 		host, reason = v.again(p, a, now)
 	default:
-		p.service.budget.request(now)
-		if host = v.pinned(a.Pin); host == nil {
-			host, reason = v.first(p, a, now)
-		}
+		host, reason = v.first(p, a, now)
 	}
 	a.note(host)
 	return host, reason
@@ -118,12 +119,16 @@ func (v *view) first(p *Pool, a *Attempt, now int64) (*Host, Reason) {
 	return v.groups[i].pick(now, client), v.reason
 }
 
-// pinned returns the host that a session belongs to; nil: there is none, or it cannot serve.
-func (v *view) pinned(mark uint64) *Host {
-	if mark == 0 {
+// pinned returns a host that a session belongs to; nil: there is none, none can serve, or one was tried that can.
+func (v *view) pinned(a *Attempt) *Host {
+	if a.Pin == 0 {
 		return nil
 	}
-	return v.pins[mark]
+	hosts := v.pins[a.Pin]
+	if len(hosts) == 0 || slices.ContainsFunc(hosts, a.saw) {
+		return nil
+	}
+	return hosts[rand.IntN(len(hosts))] //nolint:gosec // spreading load needs no secret
 }
 
 // client returns the hash that decides where the picker asks for one.

@@ -161,3 +161,60 @@ func TestPassive(t *testing.T) {
 		}
 	})
 }
+
+// A session of a cluster goes through any of the cluster's gateways, and to no other cluster while one of them leads
+// there.
+func TestPinCluster(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		prober := newFakeProber()
+		ready, total := 0, 0
+		h := NewHosts(Options{Prober: prober, Capacity: func(c string, _ model.Name) (int, int, bool) {
+			return ready, total, c == "a"
+		}})
+		s := linked("a", "b")
+		s.Sticky = &model.Sticky{Name: "place"}
+		s.Balance.Shares = []model.Share{{Cluster: "a", Weight: 0}, {Cluster: "b", Weight: 1}}
+		s.Endpoints = append(s.Endpoints, model.Endpoint{Addr: "a2", Cluster: "a", Weight: 1, Gateway: true})
+		p := h.Pool(s)
+		defer p.Close()
+		defer run(t, h)()
+		pass(100 * time.Millisecond)
+		pin := h.host("a").Mark()
+		if pin != h.host("a2").Mark() || pin == h.host("b").Mark() {
+			t.Fatal("the gateways of a cluster have not the same mark")
+		}
+		at := func(want string) Attempt {
+			t.Helper()
+			a := Attempt{Pin: pin}
+			if host, _ := p.Pick(&a); host.Cluster() != want {
+				t.Errorf("the session goes to %s, want %s", host.Cluster(), want)
+			}
+			return a
+		}
+		at("a") // drained by its weight, and by its servers: none takes new sessions
+		total = 3
+		pass(2 * time.Second)
+		at("b") // they are unhealthy
+		ready = 1
+		pass(2 * time.Second)
+		served := at("a")
+		if host, _ := p.Pick(&served); host.Cluster() != "b" {
+			t.Errorf("after a has not served it, the request goes to %s", host.Addr())
+		}
+		turned := at("a")
+		first := turned.tried[0]
+		prober.set(first.Addr(), true)
+		x := first.Begin()
+		x.Done(Outcome{Kind: ConnectError, Err: errDown})
+		if host, _ := p.Pick(&turned); host == first || host.Cluster() != "a" {
+			t.Errorf("after one gateway of a is lost, the session goes to %s", host.Addr())
+		}
+		if host, _ := p.Pick(&turned); host.Cluster() != "b" {
+			t.Errorf("after a has not served it through the other, the request goes to %s", host.Addr())
+		}
+		prober.set("a", true)
+		prober.set("a2", true)
+		pass(5 * time.Second)
+		at("b")
+	})
+}

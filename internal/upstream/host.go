@@ -17,6 +17,7 @@ type Host struct {
 	id    ID
 	hosts *Hosts
 	hash  uint64 // of the address; the same in every process
+	mark  uint64 // see Mark
 
 	// What every request touches.
 	inFlight atomic.Int64
@@ -47,7 +48,13 @@ type Host struct {
 }
 
 func newHost(h *Hosts, id ID) *Host {
-	return &Host{id: id, hosts: h, hash: hashText(id.Addr), pools: map[*Pool]struct{}{}}
+	marked := id.Addr
+	if id.Gateway {
+		marked = "cluster " + id.Cluster
+	}
+	return &Host{
+		id: id, hosts: h, hash: hashText(id.Addr), mark: max(1, hashText(marked)), pools: map[*Pool]struct{}{},
+	}
 }
 
 // ID returns what the host is known by.
@@ -62,8 +69,9 @@ func (h *Host) Cluster() string { return h.id.Cluster }
 // Gateway reports whether the address is a cluster's link entry point.
 func (h *Host) Gateway() bool { return h.id.Gateway }
 
-// Mark tells the host from others, the same in every process; never 0.
-func (h *Host) Mark() uint64 { return max(1, h.hash) }
+// Mark tells where sessions of the host belong, the same in every process; never 0. Gateways have that of their
+// cluster, which keeps its sessions on its endpoints itself.
+func (h *Host) Mark() uint64 { return h.mark }
 
 // InFlight returns how many exchanges have begun and not ended.
 func (h *Host) InFlight() int64 { return h.inFlight.Load() }

@@ -14,16 +14,16 @@ type view struct {
 	health   []ClusterHealth
 	portions []Portion
 	reason   Reason
-	groups   []group          // the clusters that may be used at all; sorted by tier, cluster
-	last     int              // the last group that has a share; -1: none has
-	only     *group           // the one that has every share; nil: there are several, or none
-	sticky   bool             // the client's address decides
-	up       bool             // see Pool.Up
-	pins     map[uint64]*Host // by mark, those that serve the sessions they have; nil: there are no sessions
-	trials   []*Host          // each is due one trial request
-	ready    int              // members that may be used without reserve
-	untold   bool             // there are members that are only in reserve because no check has said how they are
-	offered  int              // members that are meant to take new requests
+	groups   []group            // the clusters that may be used at all; sorted by tier, cluster
+	last     int                // the last group that has a share; -1: none has
+	only     *group             // the one that has every share; nil: there are several, or none
+	sticky   bool               // the client's address decides
+	up       bool               // see Pool.Up
+	pins     map[uint64][]*Host // by mark, those that serve the sessions they have; nil: there are no sessions
+	trials   []*Host            // each is due one trial request
+	ready    int                // members that may be used without reserve
+	untold   bool               // there are members that are only in reserve because no check has said how they are
+	offered  int                // members that are meant to take new requests
 }
 
 // standing says how far a host may be used, best first.
@@ -57,12 +57,13 @@ func (p *Pool) look(now int64) (*view, int64) {
 	for i := range p.clusters {
 		assessed[i] = p.clusters[i].assess(now, &next, p.hosts.tuning.EjectPercent)
 		health := p.clusters[i].sum(assessed[i])
-		if p.reported(&p.clusters[i], &health) {
+		asked, serves := p.reported(&p.clusters[i], &health)
+		if asked {
 			next = min(next, now+int64(p.hosts.tuning.Capacity))
 		}
 		v.health = append(v.health, health)
 		v.count(p.clusters[i].members, assessed[i])
-		if p.sessions {
+		if p.sessions && serves {
 			v.addPins(p.clusters[i].members, assessed[i])
 		}
 	}
@@ -106,14 +107,16 @@ func (v *view) count(members []member, assessed []assessment) {
 	}
 }
 
-// addPins finds the members that may go on with the sessions that they have. Those that are drained may.
+// addPins finds the members that may go on with the sessions that they have. Those that are drained may, and so may a
+// cluster of weight 0.
 func (v *view) addPins(members []member, assessed []assessment) {
 	for i, m := range members {
 		if assessed[i].standing <= reserve {
 			if v.pins == nil {
-				v.pins = make(map[uint64]*Host, len(members))
+				v.pins = make(map[uint64][]*Host, len(members))
 			}
-			v.pins[m.host.Mark()] = m.host
+			mark := m.host.Mark()
+			v.pins[mark] = append(v.pins[mark], m.host)
 		}
 	}
 }
@@ -132,19 +135,23 @@ func (v *view) addTrials(p *Pool, assessed [][]assessment) {
 	}
 }
 
-// reported asks for the capacity that the cluster of gateways reports. It says whether there is anything to ask.
-func (p *Pool) reported(c *cluster, health *ClusterHealth) bool {
+// reported asks for the capacity that the cluster of gateways reports. It says whether there is anything to ask, and
+// whether the cluster may serve the sessions that it has: not where its endpoints are unhealthy, but where all of them
+// are drained, which are no part of its capacity.
+func (p *Pool) reported(c *cluster, health *ClusterHealth) (asked, serves bool) {
 	health.Capacity = 1
 	if !slices.ContainsFunc(c.members, func(m member) bool { return m.host.id.Gateway }) {
-		return false
+		return false, true
 	}
-	if ready, total, known := p.hosts.capacity(c.share.Cluster, p.name); known {
-		health.Capacity = 0
-		if total > 0 {
-			health.Capacity = unit(float64(ready) / float64(total))
-		}
+	ready, total, known := p.hosts.capacity(c.share.Cluster, p.name)
+	if !known {
+		return true, true
 	}
-	return true
+	health.Capacity = 0
+	if total > 0 {
+		health.Capacity = unit(float64(ready) / float64(total))
+	}
+	return true, ready > 0 || total == 0
 }
 
 // assess looks at every member. next becomes the time of the first change that needs no event.
