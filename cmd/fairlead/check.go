@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/middleware"
 	"github.com/fairlead/fairlead/internal/model"
+	"github.com/fairlead/fairlead/internal/provider"
 	"github.com/fairlead/fairlead/internal/provider/file"
 	"github.com/fairlead/fairlead/internal/proxy"
 	"github.com/fairlead/fairlead/internal/upstream"
@@ -79,7 +80,7 @@ func offlineProblems(ctx context.Context, c *config.Config) ([]model.Problem, er
 	}
 	found := p.Problems()
 	for i := range found { // they come of the model, which holds no places
-		if own, ok := files[found[i].Object.Source]; ok {
+		if own, ok := files[found[i].Object.Source].(*file.Provider); ok {
 			found[i].At = own.Locate(found[i].Object, found[i].Field)
 		}
 	}
@@ -124,7 +125,8 @@ func usesElsewhere(s *model.Snapshot, list []model.Backend, from model.Source, s
 
 // isElsewhere reports whether a reference that stands in an object of a source leads to a place that is not read here.
 func isElsewhere(ref model.Ref, from model.Source) bool {
-	return cmp.Or(ref.Source, from).Kind() != config.File{}.Source().Kind()
+	kind := cmp.Or(ref.Source, from).Kind()
+	return kind != config.File{}.Source().Kind() && kind != config.Services{}.Source().Kind()
 }
 
 // offlineSnapshot reads what the instance's own files know, once.
@@ -134,27 +136,34 @@ func offlineSnapshot(ctx context.Context, c *config.Config) (*model.Snapshot, er
 }
 
 // readFiles is offlineSnapshot, and returns the providers too, which have ended.
-func readFiles(ctx context.Context, c *config.Config) (*model.Snapshot, map[model.Source]*file.Provider, error) {
+func readFiles(ctx context.Context, c *config.Config) (*model.Snapshot, map[model.Source]provider.Provider, error) {
 	from := make(map[model.Source]model.Snapshot)
-	providers := make(map[model.Source]*file.Provider)
+	providers := make(map[model.Source]provider.Provider)
 	for _, own := range c.Providers {
-		f, ok := own.(config.File)
-		if !ok {
+		switch f := own.(type) {
+		case config.File:
+			f.Watch = false
+			own = f
+		case config.Services:
+		default:
 			continue // it is not here that its place can be reached
 		}
+		p, err := newProvider(own, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return nil, nil, fmt.Errorf("provider %s: %w", own.Source(), err)
+		}
 		ctx, done := context.WithCancel(ctx)
-		p := file.New(file.Config{Source: f.Source(), Path: f.Path(), Once: true}, slog.New(slog.DiscardHandler))
-		err := p.Run(ctx, func(s model.Snapshot) {
-			s.Source = f.Source()
+		err = p.Run(ctx, func(s model.Snapshot) {
+			s.Source = own.Source()
 			s.Sort()
-			from[f.Source()] = s
+			from[own.Source()] = s
 			done()
 		})
 		done()
-		if _, read := from[f.Source()]; !read {
-			return nil, nil, fmt.Errorf("reading %s: %w", f.Source(), err)
+		if _, read := from[own.Source()]; !read {
+			return nil, nil, fmt.Errorf("reading %s: %w", own.Source(), err)
 		}
-		providers[f.Source()] = p
+		providers[own.Source()] = p
 	}
 	return catalog.Merge(c.Order(), from), providers, nil
 }

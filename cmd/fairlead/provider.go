@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead/fairlead/internal/provider"
 	"github.com/fairlead/fairlead/internal/provider/file"
 	"github.com/fairlead/fairlead/internal/provider/machines"
+	"github.com/fairlead/fairlead/internal/provider/services"
 )
 
 // newProvider makes what watches one of the instance's own sources.
@@ -19,6 +20,8 @@ func newProvider(c config.Provider, log *slog.Logger) (provider.Provider, error)
 	switch c := c.(type) {
 	case config.File:
 		return file.New(file.Config{Source: c.Source(), Path: c.Path(), Once: !c.Watch}, log), nil
+	case config.Services:
+		return services.New(services.Config{Source: c.Source(), Path: c.Path(), Options: workloadOptions(c.Labels)}, log)
 	case config.Docker:
 		return newDocker(c, log)
 	case config.HTTP:

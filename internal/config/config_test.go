@@ -93,8 +93,8 @@ func TestEveryField(t *testing.T) {
 			},
 		}},
 		Providers: []Provider{
-			File{Name: "main", Directory: "/etc/fairlead/routes", Watch: true},
-			File{Name: "extra", Filename: "/etc/fairlead/extra.toml"},
+			File{Name: "main", Place: Place{Directory: "/etc/fairlead/routes"}, Watch: true},
+			File{Name: "extra", Place: Place{Filename: "/etc/fairlead/extra.toml"}},
 		},
 		Link: &Link{
 			Address: ":9444", Names: []string{"edge.example", "192.0.2.1"},

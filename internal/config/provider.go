@@ -1,6 +1,10 @@
 package config
 
-import "github.com/fairlead/fairlead/internal/model"
+import (
+	"cmp"
+
+	"github.com/fairlead/fairlead/internal/model"
+)
 
 // Provider is one place that the instance itself learns routes from: a [File], and so on, one type a kind.
 type Provider interface {
@@ -14,22 +18,21 @@ func source(kind, name string) model.Source { return model.Source(kind + "/" + n
 // File is a file provider.
 type File struct {
 	Name string `doc:"name"` // which of the file providers; default: "main"
-	// Filename or Directory is what is read; exactly one is set.
+	Place
+	Watch bool `doc:"watch"` // read it again whenever it changes; default: true
+}
+
+// Place is what is read: exactly one of the two is set.
+type Place struct {
 	Filename  string `doc:"filename"`
 	Directory string `doc:"directory"`
-	Watch     bool   `doc:"watch"` // read it again whenever it changes; default: true
 }
 
 // Source returns the source of the provider's objects.
 func (f File) Source() model.Source { return source("file", f.Name) }
 
 // Path returns the file or folder to read.
-func (f File) Path() string {
-	if f.Directory != "" {
-		return f.Directory
-	}
-	return f.Filename
-}
+func (p Place) Path() string { return cmp.Or(p.Directory, p.Filename) }
 
 // ClientTLS is what a provider shows and trusts when it connects by TLS. The zero value trusts what the machine trusts,
 // and shows nothing.

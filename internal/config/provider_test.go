@@ -7,12 +7,15 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// providerCase is a part of an instance's file that gives one provider.
+type providerCase struct {
+	kind, text string
+	want       Provider
+}
+
 // Every key of every kind of provider, and what a provider is when it is given the least.
 func TestProviders(t *testing.T) {
-	for _, test := range []struct {
-		name, text string
-		want       Provider
-	}{
+	providers(t, []providerCase{
 		{"docker", `{}`, Docker{
 			Name: "main", Engine: defaultEngine(), Labels: defaultLabels(), AllowEmptyServices: true,
 		}},
@@ -35,7 +38,6 @@ func TestProviders(t *testing.T) {
 			Headers: map[string]string{"X-A": "b"}, SecretHeaders: map[string]KeyRef{"Authorization": {File: "/etc/token"}},
 			TLS: &ClientTLS{CA: "/etc/ca.pem", Cert: "/c.pem", Key: "/k.pem", ServerName: "c.example"},
 		}},
-		{"machines", `{defaultRule: "Host(x)"}`, Machines{Name: "main", DefaultRule: "Host(x)"}},
 		{"traefik", `{endpoint: "http://10.0.0.5:8080", entryPoints: {Web: "http://10.0.0.5:80/"}}`, Traefik{
 			Name: "main", Endpoint: "http://10.0.0.5:8080", PollInterval: time.Second, PollTimeout: 5 * time.Second,
 			EntryPoints: map[string]string{"Web": "http://10.0.0.5:80"}, Grant: Grant{EntryPoints: []string{"web"}},
@@ -79,9 +81,30 @@ func TestProviders(t *testing.T) {
 			Sentinel: &RedisSentinel{MasterName: "m", Username: "s", Password: KeyRef{File: "/s"}},
 		}},
 		{"zookeeper", "{}", ZooKeeper{KeyStore{Name: "main", Endpoints: []string{"127.0.0.1:2181"}, RootKey: "traefik"}}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			text := "entryPoints: {web: {address: ':80'}}\nproviders: {" + test.name + ": " + test.text + "}\n"
+	})
+}
+
+func TestProvidersOfMachines(t *testing.T) {
+	providers(t, []providerCase{
+		{"machines", `{defaultRule: "Host(x)"}`, Machines{Name: "main", DefaultRule: "Host(x)"}},
+		{"services", "{directory: services}", Services{
+			Name: "main", Place: Place{Directory: "/etc/services"},
+			Labels: Labels{ExposedByDefault: true, LabelPrefixes: []string{"fairlead", "traefik"}},
+		}},
+		{"services", `{name: b, filename: /x.json, exposedByDefault: false, defaultRule: r, constraints: c,
+			labelPrefixes: [x]}`, Services{
+			Name: "b", Place: Place{Filename: "/x.json"},
+			Labels: Labels{DefaultRule: "r", Constraints: "c", LabelPrefixes: []string{"x"}},
+		}},
+	})
+}
+
+// providers reads each of the cases from a file in /etc.
+func providers(t *testing.T, cases []providerCase) {
+	t.Helper()
+	for _, test := range cases {
+		t.Run(test.kind, func(t *testing.T) {
+			text := "entryPoints: {web: {address: ':80'}}\nproviders: {" + test.kind + ": " + test.text + "}\n"
 			c, err := parse("fairlead.yaml", "/etc", []byte(text))
 			if err != nil {
 				t.Fatal(err)

@@ -19,6 +19,7 @@ func (l *loader) providers(p part, c *Config) []Provider {
 		{"file", l.file},
 		{"http", l.http},
 		{"machines", l.machines},
+		{"services", l.serviceFiles},
 		{"traefik", l.traefikOf(c)},
 		{"consul", l.consulKV},
 		{"consulCatalog", l.consulCatalog},
@@ -84,6 +85,12 @@ func (l *loader) oneOrMore(p part) []part {
 func (l *loader) file(p part) Provider {
 	f := File{Name: defaultProvider, Watch: true}
 	l.decode(p, &f)
+	l.place(p, &f.Place)
+	return f
+}
+
+// place checks what is read: a file or a folder.
+func (l *loader) place(p part, f *Place) {
 	switch {
 	case f.Filename != "" && f.Directory != "":
 		l.wrong(p.key("directory"), "filename and directory are both given; remove one")
@@ -92,7 +99,6 @@ func (l *loader) file(p part) Provider {
 	}
 	l.absolute(&f.Filename)
 	l.absolute(&f.Directory)
-	return f
 }
 
 // clientTLS checks what a provider shows and trusts. Nil: nothing is given.

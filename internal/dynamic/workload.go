@@ -20,6 +20,8 @@ type Workload struct {
 	Name string
 	// Instance tells it from all others of its source, and tells people which it is: "container shop-1".
 	Instance string
+	// At is where it is described, as problems tell it: "shop.json:3". "": Instance.
+	At string
 	// Created orders definitions that differ: that of the older workload counts. Zero is the oldest; among equals
 	// Instance decides.
 	Created time.Time
@@ -125,10 +127,14 @@ func (w *Workload) rank() int {
 
 // same reports whether the two make the same document.
 func (w *Workload) same(o *Workload) bool {
-	return w.Name == o.Name && w.Namespace == o.Namespace && w.Short == o.Short && w.Created.Equal(o.Created) &&
-		w.Host == o.Host && w.Trouble == o.Trouble && w.State == o.State && w.Weight == o.Weight &&
-		maps.Equal(w.Labels, o.Labels) && slices.Equal(w.Ports, o.Ports) && slices.Equal(w.Tags, o.Tags)
+	return w.Name == o.Name && w.At == o.At && w.Namespace == o.Namespace && w.Short == o.Short &&
+		w.Created.Equal(o.Created) && w.Host == o.Host && w.Trouble == o.Trouble && w.State == o.State &&
+		w.Weight == o.Weight && maps.Equal(w.Labels, o.Labels) && slices.Equal(w.Ports, o.Ports) &&
+		slices.Equal(w.Tags, o.Tags)
 }
+
+// place is what problems tell of where it is described.
+func (w *Workload) place() string { return cmp.Or(w.At, w.Instance) }
 
 // absent reports that the workload has no endpoint now, and that this is no mistake.
 func (w *Workload) absent() bool { return w.State == model.NotReady && w.Host == "" && w.Trouble == "" }

@@ -11,15 +11,15 @@ import (
 // decode makes a document of a workload's labels; nil: it is not exposed, or has nothing to serve.
 func (w *Workloads) decode(one *Workload) *Document {
 	texts, own := w.options.strip(one.Labels)
-	at := document.Position{File: one.Instance}
+	at := document.Position{File: one.place()}
 	enabled, mistakes := w.enabled(own, at)
 	if !enabled || !w.options.constraint(one) {
 		if len(mistakes) == 0 {
 			return nil
 		}
-		return &Document{source: w.source, file: one.Instance, mistakes: mistakes}
+		return &Document{source: w.source, file: one.place(), mistakes: mistakes}
 	}
-	root, flat := document.Flat(one.Instance, '.', texts)
+	root, flat := document.Flat(one.place(), '.', texts)
 	c := completion{w: one, options: w.options, root: root, mistakes: map[claim][]document.Mistake{}}
 	if len(texts) == 0 && own["enable"] == "" && !one.absent() {
 		if _, mistake := one.address("", false); mistake != "" {
@@ -27,7 +27,7 @@ func (w *Workloads) decode(one *Workload) *Document {
 		}
 	}
 	c.complete()
-	d := decodeTree(w.source, one.Instance, root)
+	d := decodeTree(w.source, one.place(), root)
 	d.mistakes = append(append(d.mistakes, flat...), mistakes...)
 	blame(d.services, "http.services", c.mistakes)
 	blame(d.routers, "http.routers", c.mistakes)

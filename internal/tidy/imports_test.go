@@ -23,8 +23,10 @@ var table = []row{
 	{"dynamic", []string{"document", "model"}},
 	{"config", []string{"document", "model"}},
 	{"provider", []string{"model"}},
-	{"provider/*", []string{"document", "dynamic", "model", "provider"}}, // one folder an orchestrator or source
-	{"provider/kv", []string{"document", "dynamic", "model"}},            // with one folder a store
+	// One folder an orchestrator or source; what several of them read from is provider/folder.
+	{"provider/*", []string{"document", "dynamic", "model", "provider", "provider/folder"}},
+	{"provider/folder", []string{"model"}},
+	{"provider/kv", []string{"document", "dynamic", "model"}}, // with one folder a store
 	{"provider/providertest", []string{"model", "provider"}},
 	{"catalog", []string{"model"}},
 	{"route", []string{"model"}},

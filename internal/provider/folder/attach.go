@@ -1,9 +1,8 @@
-package file
+package folder
 
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -23,8 +22,11 @@ func (a attachment) same(b attachment) bool {
 
 // attach reads the files that the documents name, and adds the folders that have a say in them to those to watch. A
 // relative name starts in the configured folder, or in the folder of the configured file.
-func (p *Provider) attach(v view, found *tree) map[string]attachment {
-	base := p.root
+func (r *Reader[T]) attach(v View[T], found *tree) map[string]attachment {
+	if r.config.Names == nil {
+		return nil
+	}
+	base := r.root
 	if info, err := os.Stat(base); err != nil || !info.IsDir() {
 		base = filepath.Dir(base)
 	}
@@ -33,7 +35,7 @@ func (p *Provider) attach(v view, found *tree) map[string]attachment {
 		if c.good == nil {
 			continue
 		}
-		for _, name := range c.good.Files() {
+		for _, name := range r.config.Names(c.good) {
 			if _, ok := attached[name]; ok {
 				continue
 			}
@@ -53,15 +55,6 @@ func (p *Provider) attach(v view, found *tree) map[string]attachment {
 	slices.Sort(found.folders)
 	found.folders = slices.Compact(found.folders)
 	return attached
-}
-
-// attachment returns a file that a document names, as it was read last.
-func (v view) attachment(name string) ([]byte, error) {
-	a, ok := v.attached[name]
-	if !ok {
-		return nil, fmt.Errorf("%s: %w", name, fs.ErrNotExist)
-	}
-	return a.data, a.err
 }
 
 // brief leaves the path out of an error: whoever reads it is told the short name.

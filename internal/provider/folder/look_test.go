@@ -1,4 +1,4 @@
-package file
+package folder
 
 import (
 	"context"
@@ -12,14 +12,25 @@ import (
 	"time"
 
 	"github.com/fsnotify/fsnotify"
-
-	"github.com/fairlead/fairlead/internal/model"
 )
 
 const (
-	routeA = "http: {routers: {a: {rule: 'Host(`a`)', service: s}}}\n"
-	routeB = "http: {routers: {b: {rule: 'Host(`b`)', service: s}}}\n"
+	textA = "this is A\n"
+	textB = "this is B, and it is longer\n"
 )
+
+// decode takes files of whole lines.
+func decode(name string, data []byte) (*string, error) {
+	text := string(data)
+	if text != "" && !strings.HasSuffix(text, "\n") {
+		return nil, errors.New(name + ":1: the line has no end")
+	}
+	return &text, nil
+}
+
+func reader(path string) *Reader[string] {
+	return New(Config[string]{Source: "file/main", Path: path, Decode: decode}, slog.New(slog.DiscardHandler))
+}
 
 func write(t *testing.T, path, text string) {
 	t.Helper()
@@ -35,30 +46,31 @@ func remove(t *testing.T, path string) {
 	}
 }
 
-func names(s model.Snapshot) string {
-	var names []string
-	for _, r := range s.Routes {
-		names = append(names, r.Name.Name)
+// texts returns the good content of all files.
+func texts(v View[string]) string {
+	var all string
+	for _, text := range v.Documents() {
+		all += *text
 	}
-	return strings.Join(names, " ")
+	return all
 }
 
 func noEvents() (*fsnotify.Watcher, error) { return nil, errors.New("too many open files") }
 
-// lookAt returns a provider that has seen routeA in a file.
-func lookAt(t *testing.T) (p *Provider, w *watch, path string) {
+// lookAt returns a provider that has seen textA in a file.
+func lookAt(t *testing.T) (r *Reader[string], w *watch, path string) {
 	t.Helper()
-	path = filepath.Join(t.TempDir(), "routes.yml")
-	write(t, path, routeA)
-	p = New(Config{Source: "file/main", Path: path}, slog.New(slog.DiscardHandler))
-	p.root = path
-	w = newWatch(noEvents, p.log)
+	path = filepath.Join(t.TempDir(), "some.txt")
+	write(t, path, textA)
+	r = reader(path)
+	r.root = path
+	w = newWatch(noEvents, r.log)
 	t.Cleanup(w.close)
-	p.pause = func(context.Context) { t.Error("the first look is not believed") }
-	if changed, err := p.refresh(t.Context(), w, true); !changed || err != nil {
+	r.pause = func(context.Context) { t.Error("the first look is not believed") }
+	if changed, err := r.refresh(t.Context(), w, true); !changed || err != nil {
 		t.Fatalf("first refresh = %v, %v", changed, err)
 	}
-	return p, w, path
+	return r, w, path
 }
 
 // What got worse is looked at twice, for it may be half of a write.
@@ -69,108 +81,98 @@ func TestDoubts(t *testing.T) {
 		then    func(t *testing.T, path string) // what happens before the second
 		pauses  int
 		changed bool
-		routes  string
+		holds   string
 		problem bool
 		err     bool
 	}{
-		{name: "the same bytes", first: func(t *testing.T, path string) { write(t, path, routeA) }, routes: "a"},
+		{name: "the same bytes", first: func(t *testing.T, path string) { write(t, path, textA) }, holds: textA},
 		{
 			name:  "other bytes",
-			first: func(t *testing.T, path string) { write(t, path, routeB) }, changed: true, routes: "b",
+			first: func(t *testing.T, path string) { write(t, path, textB) }, changed: true, holds: textB,
 		},
 		{
 			name:  "truncated, then written",
 			first: func(t *testing.T, path string) { write(t, path, "") },
-			then:  func(t *testing.T, path string) { write(t, path, routeB) }, pauses: 1, changed: true, routes: "b",
+			then:  func(t *testing.T, path string) { write(t, path, textB) }, pauses: 1, changed: true, holds: textB,
 		},
 		{
 			name:  "truncated",
-			first: func(t *testing.T, path string) { write(t, path, "") }, pauses: 1, changed: true, routes: "",
+			first: func(t *testing.T, path string) { write(t, path, "") }, pauses: 1, changed: true, holds: "",
 		},
 		{
 			name:  "half written",
-			first: func(t *testing.T, path string) { write(t, path, routeB[:20]) },
-			then:  func(t *testing.T, path string) { write(t, path, routeB) }, pauses: 1, changed: true, routes: "b",
+			first: func(t *testing.T, path string) { write(t, path, textB[:20]) },
+			then:  func(t *testing.T, path string) { write(t, path, textB) }, pauses: 1, changed: true, holds: textB,
 		},
 		{
 			name:  "broken",
-			first: func(t *testing.T, path string) { write(t, path, "{") }, pauses: 1, changed: true, routes: "a",
+			first: func(t *testing.T, path string) { write(t, path, "{") }, pauses: 1, changed: true, holds: textA,
 			problem: true,
 		},
 		{
 			name: "removed, then made anew", first: remove,
-			then: func(t *testing.T, path string) { write(t, path, routeB) }, pauses: 1, changed: true, routes: "b",
+			then: func(t *testing.T, path string) { write(t, path, textB) }, pauses: 1, changed: true, holds: textB,
 		},
-		{name: "removed", first: remove, pauses: 1, err: true, routes: "a"},
+		{name: "removed", first: remove, pauses: 1, err: true, holds: textA},
 		{
 			name:   "too large",
 			first:  func(t *testing.T, path string) { write(t, path, strings.Repeat("#", maxSize+1)) },
-			pauses: 1, changed: true, routes: "a", problem: true,
+			pauses: 1, changed: true, holds: textA, problem: true,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p, w, path := lookAt(t)
+			r, w, path := lookAt(t)
 			pauses := 0
-			p.pause = func(context.Context) {
+			r.pause = func(context.Context) {
 				pauses++
 				if test.then != nil {
 					test.then(t, path)
 				}
 			}
 			test.first(t, path)
-			changed, err := p.refresh(t.Context(), w, false)
+			changed, err := r.refresh(t.Context(), w, false)
 			if changed != test.changed || (err != nil) != test.err || pauses != test.pauses {
 				t.Errorf("refresh = %v, %v after %d pauses, want %v, %v after %d",
 					changed, err, pauses, test.changed, test.err, test.pauses)
 			}
-			s := p.snapshot()
-			if got := names(s); got != test.routes {
-				t.Errorf("routes %q, want %q", got, test.routes)
+			if got := texts(r.View()); got != test.holds {
+				t.Errorf("it holds %q, want %q", got, test.holds)
 			}
-			if got := invalid(s); got != test.problem {
+			if got := len(r.View().Problems()) > 0; got != test.problem {
 				t.Errorf("a problem with the file: %v, want %v", got, test.problem)
 			}
-			if changed, err := p.refresh(t.Context(), w, true); changed || (err != nil) != test.err {
+			if changed, err := r.refresh(t.Context(), w, true); changed || (err != nil) != test.err {
 				t.Errorf("the next refresh = %v, %v, want no change", changed, err)
 			}
 		})
 	}
 }
 
-func invalid(s model.Snapshot) bool {
-	for _, p := range s.Problems {
-		if p.Code == model.InvalidFile {
-			return true
-		}
-	}
-	return false
-}
-
 // Where there are no events, and not even the time of the file tells, the content does.
 func TestResync(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "routes.yml")
+	path := filepath.Join(t.TempDir(), "some.txt")
 	old := time.Date(1999, 1, 1, 0, 0, 0, 0, time.UTC) // long before the clock of the test begins
-	write(t, path, routeA)
+	write(t, path, textA)
 	if err := os.Chtimes(path, old, old); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		p := New(Config{Source: "file/main", Path: path}, slog.New(slog.DiscardHandler))
-		p.open = noEvents
+		r := reader(path)
+		r.open = noEvents
 		published := make(chan string)
-		go func() { _ = p.Run(ctx, func(s model.Snapshot) { published <- names(s) }) }()
-		if got := <-published; got != "a" {
+		go func() { _ = r.Run(ctx, func(v View[string]) { published <- texts(v) }) }()
+		if got := <-published; got != textA {
 			t.Fatalf("first %q", got)
 		}
-		write(t, path, routeB)
+		write(t, path, textB)
 		if err := os.Chtimes(path, old, old); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		if got := <-published; got != "b" {
-			t.Errorf("then %q, want b", got)
+		if got := <-published; got != textB {
+			t.Errorf("then %q, want B", got)
 		}
 		if took := time.Since(start); took != resync {
 			t.Errorf("seen after %v, want %v", took, resync)
@@ -185,12 +187,12 @@ func TestSettled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	young := &content{info: info, read: info.ModTime().Add(racy)}
-	old := &content{info: info, read: info.ModTime().Add(racy + 1)}
-	if young.settled(info) || !old.settled(info) || (*content)(nil).settled(info) {
+	young := &content[string]{info: info, read: info.ModTime().Add(racy)}
+	old := &content[string]{info: info, read: info.ModTime().Add(racy + 1)}
+	if young.settled(info) || !old.settled(info) || (*content[string])(nil).settled(info) {
 		t.Error("only what was read long after it was written is settled")
 	}
-	write(t, path, routeA+routeB)
+	write(t, path, textA+textB)
 	if info, err = os.Stat(path); err != nil || old.settled(info) {
 		t.Errorf("a file that grew is settled (%v)", err)
 	}

@@ -1,4 +1,4 @@
-package file
+package folder
 
 import (
 	"errors"
@@ -16,18 +16,16 @@ const (
 	maxLinks   = 40 // on the way to one file, as the kernel has it
 )
 
-var extensions = []string{".yml", ".yaml", ".toml", ".json"}
-
 // tree is what a path leads to.
 type tree struct {
 	files   []string // by the names under which they were found, sorted
 	folders []string // the real paths of all folders that have a say in it, sorted, each once
 }
 
-// scan lists the configuration files at root: the file itself, or those in the folder and its subfolders. Names that
-// start with a dot are skipped: editors and Kubernetes keep there what is not meant to be read. Symbolic links are
-// followed; a folder that is reached twice counts once. Whatever cannot be listed fails the scan.
-func scan(root string) (tree, error) {
+// scan lists the files at root: the file itself, or those with one of the extensions in the folder and its subfolders.
+// Names that start with a dot are skipped: editors and Kubernetes keep there what is not meant to be read. Symbolic
+// links are followed; a folder that is reached twice counts once. Whatever cannot be listed fails the scan.
+func scan(root string, extensions []string) (tree, error) {
 	real, links, err := trail(root)
 	if err != nil {
 		return tree{}, err
@@ -36,7 +34,7 @@ func scan(root string) (tree, error) {
 	if err != nil {
 		return tree{}, err
 	}
-	s := scanner{entered: map[string]bool{}}
+	s := scanner{extensions: extensions, entered: map[string]bool{}}
 	s.folders = links
 	if info.IsDir() {
 		err = s.enter(root, real)
@@ -52,7 +50,8 @@ func scan(root string) (tree, error) {
 
 type scanner struct {
 	tree
-	entered map[string]bool // real paths of folders
+	extensions []string
+	entered    map[string]bool // real paths of folders
 }
 
 func (s *scanner) enter(path, real string) error {
@@ -81,7 +80,7 @@ func (s *scanner) enter(path, real string) error {
 }
 
 func (s *scanner) entry(path, real string, mode fs.FileMode) error {
-	wanted := slices.Contains(extensions, strings.ToLower(filepath.Ext(path)))
+	wanted := slices.Contains(s.extensions, strings.ToLower(filepath.Ext(path)))
 	if mode&fs.ModeSymlink != 0 {
 		linked, links, err := trail(real)
 		s.folders = append(s.folders, links...)
