@@ -3,13 +3,10 @@
 package docker_test
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,25 +16,6 @@ import (
 
 // patience is how long an engine, and the instance that follows it, may take.
 const patience = 30 * time.Second
-
-// ask sends one request, and returns the status and what was answered.
-func ask(client *http.Client, address, host, path string) (status int, body string) {
-	r, err := http.NewRequest(http.MethodGet, "http://"+address+path, nil)
-	if err != nil {
-		return 0, err.Error()
-	}
-	r.Host = host
-	answer, err := client.Do(r)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer answer.Body.Close()
-	content, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return 0, err.Error()
-	}
-	return answer.StatusCode, string(content)
-}
 
 // labels are those of a container that serves a host.
 func labels(host string) []string {
@@ -57,7 +35,7 @@ func TestDocker(t *testing.T) {
 	app := e.Image("app")
 	sick := e.Image("sick", `HEALTHCHECK --interval=1s --timeout=5s --retries=1 CMD ["/app", "healthy"]`)
 	i := instance.Start(t, "testdata/instance", map[string]string{"ENGINE": e.Socket(), "SERVICE": ""})
-	s := suite{t: t, engine: e, app: app, address: i.Address(t, "plain"), client: &http.Client{Timeout: 20 * time.Second}}
+	s := suite{t: t, engine: e, app: app, address: i.Address(t, "plain")}
 	s.start()
 	s.health(sick)
 	s.replace()
@@ -69,7 +47,6 @@ type suite struct {
 	engine  *lab.Engine
 	app     string
 	address string
-	client  *http.Client
 }
 
 func (s *suite) run(image, name, host string) {
@@ -77,8 +54,12 @@ func (s *suite) run(image, name, host string) {
 	s.engine.Docker(slices.Concat([]string{"run", "-d", "--name", name}, labels(host), []string{image})...)
 }
 
+func (s *suite) customer(host string) *instance.Customer {
+	return instance.NewCustomer(s.t, s.address, host)
+}
+
 func (s *suite) serves(host string) bool {
-	status, _ := ask(s.client, s.address, host, "/")
+	status, _ := s.customer(host).Ask("/")
 	return status == http.StatusOK
 }
 
@@ -110,7 +91,7 @@ func (s *suite) start() {
 	}
 	s.engine.Docker(slices.Concat([]string{"rm", "-f"}, started)...)
 	instance.Await(s.t, patience, "a container that is gone has no route", func() bool {
-		status, _ := ask(s.client, s.address, "start-0.example", "/")
+		status, _ := s.customer("start-0.example").Ask("/")
 		return status == http.StatusNotFound
 	})
 	slices.Sort(took)
@@ -125,12 +106,12 @@ func (s *suite) health(image string) {
 	turn := func(path string) {
 		s.t.Helper()
 		instance.Await(s.t, patience, "the container itself answers", func() bool {
-			status, _ := ask(s.client, address, "sick.example", path)
+			status, _ := instance.NewCustomer(s.t, address, "sick.example").Ask(path)
 			return status == http.StatusOK
 		})
 	}
 	instance.Await(s.t, patience, "the route is there, and answers 503", func() bool {
-		status, _ := ask(s.client, s.address, "sick.example", "/")
+		status, _ := s.customer("sick.example").Ask("/")
 		return status == http.StatusServiceUnavailable
 	})
 	turn("/heal")
@@ -146,13 +127,13 @@ func (s *suite) replace() {
 	s.run(s.app, "shop-0", "shop.example")
 	s.run(s.app, "shop-1", "shop.example")
 	instance.Await(s.t, patience, "the shop is served", func() bool { return s.serves("shop.example") })
-	stop := s.load("shop.example")
+	stop := s.customer("shop.example").Load()
 	for n := range 3 {
 		name := fmt.Sprintf("shop-%d", n+2)
 		s.run(s.app, name, "shop.example")
 		host := s.engine.Docker("inspect", "-f", "{{.Config.Hostname}}", name)
 		instance.Await(s.t, patience, name+" gets requests", func() bool {
-			_, body := ask(s.client, s.address, "shop.example", "/")
+			_, body := s.customer("shop.example").Ask("/")
 			return body == host
 		})
 		s.engine.Docker("stop", fmt.Sprintf("shop-%d", n))
@@ -160,44 +141,9 @@ func (s *suite) replace() {
 	stop("three containers were replaced")
 }
 
-// load sends requests until stop is called, which says how many were lost.
-func (s *suite) load(host string) (stop func(when string)) {
-	ctx, cancel := context.WithCancel(s.t.Context())
-	var (
-		all  sync.WaitGroup
-		mu   sync.Mutex
-		sent int
-		lost []string
-	)
-	for range 4 {
-		all.Go(func() {
-			tick := time.NewTicker(5 * time.Millisecond) // the engine needs the processor, too
-			defer tick.Stop()
-			for ; ctx.Err() == nil; <-tick.C {
-				status, body := ask(s.client, s.address, host, "/")
-				mu.Lock()
-				sent++
-				if status != http.StatusOK {
-					lost = append(lost, fmt.Sprintf("%d %s", status, strings.TrimSpace(body)))
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	return func(when string) {
-		s.t.Helper()
-		cancel()
-		all.Wait()
-		s.t.Logf("%s under load: %d requests, %d lost", when, sent, len(lost))
-		if len(lost) > 0 || sent == 0 {
-			s.t.Errorf("%s: %d of %d requests were lost; the first: %v", when, len(lost), sent, lost[:min(len(lost), 3)])
-		}
-	}
-}
-
 // crash kills the engine and starts it again: its containers are served all the while, and what comes after is found.
 func (s *suite) crash(i *instance.Instance) {
-	stop := s.load("shop.example")
+	stop := s.customer("shop.example").Load()
 	stale := `fairlead_problems{code="stale"}`
 	s.engine.Kill()
 	instance.Await(s.t, patience, "the stale source is told", func() bool { return i.Read(s.t)[stale] == 1 })

@@ -37,6 +37,7 @@ type Instance struct {
 	mu     sync.Mutex
 	open   map[string]string // addresses
 	opened chan struct{}     // closed and replaced with every address
+	ca     string            // by which followers know it; "" until it has said so
 	log    []string          // the last lines of it
 }
 
@@ -99,7 +100,7 @@ func (i *Instance) read(lines io.Reader) {
 	scanner := bufio.NewScanner(lines)
 	scanner.Buffer(nil, 1<<20)
 	for scanner.Scan() {
-		var line struct{ Msg, EntryPoint, Name, Address string }
+		var line struct{ Msg, EntryPoint, Name, Address, CA string }
 		_ = json.Unmarshal(scanner.Bytes(), &line) // what is no JSON opens nothing
 		i.mu.Lock()
 		i.log = append(i.log[max(0, len(i.log)-99):], scanner.Text())
@@ -107,6 +108,9 @@ func (i *Instance) read(lines io.Reader) {
 			i.open[line.EntryPoint+line.Name] = line.Address
 			close(i.opened)
 			i.opened = make(chan struct{})
+		}
+		if line.CA != "" {
+			i.ca = line.CA
 		}
 		i.mu.Unlock()
 	}
@@ -187,6 +191,19 @@ func (i *Instance) Open(name string) (string, error) {
 			return "", fmt.Errorf("%s was not open within %v\n%s", name, patience, i.Log())
 		}
 	}
+}
+
+// CA is how followers know an instance that has a link: it says so before it is ready.
+func (i *Instance) CA() string {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.ca
+}
+
+// Kill ends the process as a crash does.
+func (i *Instance) Kill() {
+	_ = i.cmd.Process.Kill()
+	<-i.exited
 }
 
 // PID is the process's.

@@ -91,6 +91,12 @@ func (e *Engine) Kill() {
 	})
 }
 
+// Crash ends dockerd and its containers, as the loss of their host does.
+func (e *Engine) Crash() {
+	e.Kill()
+	e.sweep()
+}
+
 // Docker runs a command of the engine's client.
 func (e *Engine) Docker(args ...string) string {
 	e.t.Helper()

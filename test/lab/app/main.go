@@ -1,8 +1,10 @@
-// Command app is what containers of the suite run: it answers with the name of its host. "app healthy" is its health
-// check: it holds once the file /healthy is there, which a request to /heal makes and one to /hurt takes away.
+// Command app is what suites run as a service: it answers with NAME, else the name of its host, on PORT, else 8080.
+// "app healthy" is its health check: it holds once the file /healthy is there, which a request to /heal makes and one
+// to /hurt takes away.
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -19,14 +21,15 @@ func main() {
 		}
 		return
 	}
-	name, _ := os.Hostname()
+	host, _ := os.Hostname()
+	name, port := cmp.Or(os.Getenv("NAME"), host), cmp.Or(os.Getenv("PORT"), "8080")
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, name) })
 	mux.HandleFunc("/heal", func(http.ResponseWriter, *http.Request) { _ = os.WriteFile("/healthy", nil, 0o600) })
 	mux.HandleFunc("/hurt", func(http.ResponseWriter, *http.Request) { _ = os.Remove("/healthy") })
 	stop, cancel := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer cancel()
-	server := &http.Server{Addr: ":8080", Handler: mux, ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Addr: ":" + port, Handler: mux, ReadHeaderTimeout: time.Minute}
 	go func() { _ = server.ListenAndServe() }()
 	<-stop.Done()
 	time.Sleep(100 * time.Millisecond) // as docs/providers/docker.md advises
