@@ -54,7 +54,8 @@ func (l *loader) services(p part, c *Config) []Service {
 		}
 		if in.Picker != "" {
 			l.oneOf(p.key("picker"), in.Picker,
-				string(model.P2C), string(model.WRR), string(model.LRQ), string(model.HRW))
+				string(model.P2C), string(model.WRR), string(model.LRQ), string(model.LRT),
+				string(model.HRW))
 		}
 		if in.Spill < 0 || in.Spill > 100 {
 			l.wrong(p.key("spill"), "%d is not a percentage", in.Spill)

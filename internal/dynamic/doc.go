@@ -20,7 +20,7 @@
 //	  services:
 //	    shop:
 //	      loadBalancer:
-//	        balance: {picker: p2c, spill: 70, failClosed: false} # picker: p2c, wrr, leastconn or hrw
+//	        balance: {picker: p2c, spill: 70, failClosed: false} # picker: p2c, wrr, hrw, leastconn, leasttime
 //	        healthCheck: {mode: tcp}   # only connects
 //	  middlewares:
 //	    keys:

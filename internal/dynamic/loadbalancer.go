@@ -59,14 +59,14 @@ func (o *object) loadBalancer(spec *loadBalancer, s *model.Service) {
 	}
 }
 
-// strategies maps Traefik's names. Its leasttime takes the server with the least response time and the fewest requests
-// under way; our p2c goes by the same two, of two servers: if all went to one best server, it would not stay that.
+// strategies are those of Traefik.
 var strategies = map[string]model.Picker{
-	"": model.None, "wrr": model.WRR, "p2c": model.P2C, "hrw": model.HRW, "leasttime": model.P2C,
+	"": model.None, "wrr": model.WRR, "p2c": model.P2C, "hrw": model.HRW, "leasttime": model.LRT,
 }
 
 var pickers = map[string]model.Picker{
 	"": model.None, "wrr": model.WRR, "p2c": model.P2C, "hrw": model.HRW, "leastconn": model.LRQ,
+	"leasttime": model.LRT,
 }
 
 func (o *object) balance(spec *loadBalancer) model.Balance {
@@ -79,7 +79,7 @@ func (o *object) balance(spec *loadBalancer) model.Balance {
 	picker, ok := pickers[spec.Balance.Picker]
 	switch {
 	case !ok:
-		at.in("picker").invalid("%q is no picker; it is one of p2c, wrr, leastconn and hrw", spec.Balance.Picker)
+		at.in("picker").invalid("%q is no picker; it is one of p2c, wrr, leastconn, leasttime and hrw", spec.Balance.Picker)
 	case strategy != model.None && picker != model.None && strategy != picker:
 		at.in("picker").invalid("%q contradicts strategy %q; remove one of them", spec.Balance.Picker, spec.Strategy)
 	}

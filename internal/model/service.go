@@ -100,6 +100,7 @@ const (
 	P2C  Picker = "p2c"       // the better of two random hosts, by peak-EWMA latency × requests in flight
 	WRR  Picker = "wrr"       // weighted round robin
 	LRQ  Picker = "leastconn" // fewest requests in flight
+	LRT  Picker = "leasttime" // the best of all by average time to the answer's head × requests in flight
 	HRW  Picker = "hrw"       // rendezvous hash of the client's address
 	None Picker = ""
 )

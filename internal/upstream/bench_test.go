@@ -18,7 +18,7 @@ func many(n int, picker model.Picker) *model.Service {
 
 // BenchmarkPick measures what a request costs here: Pick, Begin, Answered and Done.
 func BenchmarkPick(b *testing.B) {
-	for _, picker := range []model.Picker{model.P2C, model.WRR, model.LRQ, model.HRW} {
+	for _, picker := range []model.Picker{model.P2C, model.WRR, model.LRQ, model.LRT, model.HRW} {
 		for _, n := range []int{1, 10, 1000} {
 			b.Run(fmt.Sprintf("%s/%d", picker, n), func(b *testing.B) {
 				p := NewHosts(Options{}).Pool(many(n, picker))
@@ -40,7 +40,7 @@ func BenchmarkPick(b *testing.B) {
 
 // TestNoAllocations: what every request does allocates nothing.
 func TestNoAllocations(t *testing.T) {
-	for _, picker := range []model.Picker{model.P2C, model.WRR, model.LRQ, model.HRW} {
+	for _, picker := range []model.Picker{model.P2C, model.WRR, model.LRQ, model.LRT, model.HRW} {
 		p := NewHosts(Options{}).Pool(many(10, picker))
 		defer p.Close()
 		client := netip.MustParseAddr("192.0.2.7")

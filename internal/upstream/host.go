@@ -24,7 +24,8 @@ type Host struct {
 	requests atomic.Uint64
 	failures atomic.Uint64
 	latency  atomic.Uint64 // bits of a float64: peak-EWMA of the time to the answer's head, in ns; 0: not measured
-	measured atomic.Int64  // when latency was last brought up to date
+	mean     atomic.Uint64 // bits of a float64: average of the same; 0: not measured
+	measured atomic.Int64  // when latency and mean were last brought up to date
 	answered atomic.Int64  // when the last answer came
 	// alert says that a success changes something: there were failures, or health is not known. So a success in quiet
 	// times takes no lock.
@@ -130,12 +131,14 @@ func (h *Host) setAlert() {
 // by. An answer that says the host failed only makes it look slower: a host that fails fast must not attract
 // requests.
 func (h *Host) observe(took, now int64, failed bool) {
-	old := math.Float64frombits(h.latency.Load())
-	fresh := float64(max(1, took))
+	old, fresh := math.Float64frombits(h.latency.Load()), float64(max(1, took))
+	mean := math.Float64frombits(h.mean.Load())
+	if failed && fresh < max(old, mean) {
+		return
+	}
+	mean += (fresh - mean) / float64(max(1, min(usualAnswers, h.requests.Load())))
+	h.mean.Store(math.Float64bits(mean))
 	if fresh < old {
-		if failed {
-			return
-		}
 		keep := math.Exp(-float64(now-h.measured.Load()) / float64(h.hosts.tuning.Decay))
 		fresh = old*keep + fresh*(1-keep)
 	}
@@ -143,11 +146,20 @@ func (h *Host) observe(took, now int64, failed bool) {
 	h.measured.Store(now)
 }
 
+// usualAnswers is over how many answers a host's average goes.
+const usualAnswers = 50
+
+// usual is the average time to an answer's head, less the longer nothing was heard (see expected). 0: not measured.
+func (h *Host) usual(now int64) float64 { return h.aged(h.mean.Load(), now) }
+
 // expected is the latency to count with: the average, less the longer nothing was heard, down to a tenth, so that a
 // host that was slow once is tried again without being flooded. 0: not measured.
-func (h *Host) expected(now int64) float64 {
+func (h *Host) expected(now int64) float64 { return h.aged(h.latency.Load(), now) }
+
+// aged is a figure after the time that has passed since it was measured.
+func (h *Host) aged(bits uint64, now int64) float64 {
 	age := float64(now-h.measured.Load()) / float64(h.hosts.tuning.Decay)
-	return math.Float64frombits(h.latency.Load()) / (1 + min(9, max(0, age)))
+	return math.Float64frombits(bits) / (1 + min(9, max(0, age)))
 }
 
 // fault keeps the last error for people. The caller holds h.mu.

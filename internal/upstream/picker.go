@@ -124,6 +124,8 @@ func (g *group) pick(now int64, client uint64) *Host {
 		return g.slots[g.order[n%uint64(len(g.order))]].host
 	case model.LRQ:
 		return g.idlest()
+	case model.LRT:
+		return g.soonest(now)
 	case model.HRW:
 		return g.rendezvous(client)
 	}
@@ -178,6 +180,38 @@ func (g *group) idlest() *Host {
 		}
 	}
 	return best.host
+}
+
+// soonest returns the host with the least average time × (1 + requests in flight) for its weight; among equals the one
+// drawn by weight. One that is not measured yet counts as if it were as fast as the fastest: it gets requests, but no
+// flood of them before the first is answered.
+func (g *group) soonest(now int64) *Host {
+	fastest := math.Inf(1)
+	for i := range g.slots {
+		if mean := g.slots[i].host.usual(now); mean > 0 {
+			fastest = min(fastest, mean)
+		}
+	}
+	if math.IsInf(fastest, 1) {
+		fastest = 1
+	}
+	best := g.draw()
+	least := best.due(now, fastest)
+	for i := range g.slots {
+		if due := g.slots[i].due(now, fastest); due < least {
+			best, least = &g.slots[i], due
+		}
+	}
+	return best.host
+}
+
+// due says how long a request would take, for the weight. Unknown stands for a time that is not known.
+func (s *slot) due(now int64, unknown float64) float64 {
+	mean := s.host.usual(now)
+	if mean == 0 {
+		mean = unknown
+	}
+	return mean * (1 + float64(s.host.inFlight.Load())) / s.weight
 }
 
 // rendezvous returns the host that the client belongs to. When hosts come and go, only the clients of those move.

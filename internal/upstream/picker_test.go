@@ -145,6 +145,72 @@ func TestLeastRequests(t *testing.T) {
 	}
 }
 
+// TestLeastTime: the best by average time, requests in flight and weight; never a flood.
+func TestLeastTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHosts(Options{})
+		s := plain("fast", "heavy", "new", "slow")
+		s.Balance.Picker, s.Endpoints[1].Weight = model.LRT, 4
+		p := h.Pool(s)
+		defer p.Close()
+		for addr, takes := range map[string]time.Duration{"slow": 100, "fast": 10, "heavy": 30} {
+			x := h.host(addr).Begin()
+			pass(takes * time.Millisecond)
+			x.Done(Outcome{Kind: Answered, Status: 200})
+		}
+		// Nobody answers meanwhile. For each request more at slow there are ten at fast, and ten and a third at heavy, which
+		// is three times as slow and has four times the weight; new may be as fast as fast.
+		got := map[string]int{}
+		for range 330 {
+			host, _ := p.Pick(&Attempt{})
+			host.Begin()
+			got[host.Addr()]++
+		}
+		want := map[string]int{"fast": 96, "heavy": 128, "new": 96, "slow": 10}
+		for addr, n := range want {
+			if got[addr] < n-6 || got[addr] > n+6 {
+				t.Errorf("%s has %d requests, want about %d: %v", addr, got[addr], n, got)
+			}
+		}
+	})
+}
+
+// TestLeastTimeAverages: one slow answer is one of many, and a host that was slow is asked again some time.
+func TestLeastTimeAverages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := NewHosts(Options{})
+		s := plain("a", "b")
+		s.Balance.Picker = model.LRT
+		p := h.Pool(s)
+		defer p.Close()
+		answer := func(addr string, takes time.Duration) {
+			x := h.host(addr).Begin()
+			pass(takes)
+			x.Done(Outcome{Kind: Answered, Status: 200})
+		}
+		for range 60 {
+			answer("a", 10*time.Millisecond)
+			answer("b", 30*time.Millisecond)
+		}
+		answer("a", 200*time.Millisecond)
+		if got := tally(p, 10); got["a"] != 10 {
+			t.Errorf("after one slow answer in sixty: %v", got)
+		}
+		for range 60 {
+			answer("a", 200*time.Millisecond)
+		}
+		if got := tally(p, 10); got["b"] != 10 {
+			t.Errorf("after sixty slow answers: %v", got)
+		}
+		for range 2000 {
+			answer("b", 30*time.Millisecond)
+		}
+		if got := tally(p, 1); got["a"] != 1 {
+			t.Errorf("a minute later, it is not asked again: %v", got)
+		}
+	})
+}
+
 // TestRendezvous: a client stays where it is while hosts come and go, and clients are spread by weight.
 func TestRendezvous(t *testing.T) {
 	const clients = 4000
