@@ -34,6 +34,8 @@ func newProvider(c config.Provider, log *slog.Logger) (provider.Provider, error)
 		return newEtcd(c)
 	case config.ConsulKV:
 		return newConsulKV(c)
+	case config.Nomad:
+		return newNomad(c)
 	case config.Redis:
 		return newRedis(c)
 	case config.ZooKeeper:

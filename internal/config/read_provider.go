@@ -24,6 +24,7 @@ func (l *loader) providers(p part, c *Config) []Provider {
 		{"consul", l.consulKV},
 		{"consulCatalog", l.consulCatalog},
 		{"etcd", l.etcd},
+		{"nomad", l.nomad},
 		{"redis", l.redis},
 		{"zooKeeper", l.zooKeeper},
 	}
@@ -37,26 +38,40 @@ func (l *loader) providers(p part, c *Config) []Provider {
 			continue
 		}
 		for _, p := range l.oneOrMore(parts[i]) {
-			provider := kinds[k].read(p)
-			_, name, _ := strings.Cut(string(provider.Source()), "/")
-			if !clusterName.MatchString(name) {
-				l.wrong(p.key("name"), "%q is no name of a provider; use a-z, 0-9 and -", shorten(name))
+			for _, provider := range each(kinds[k].read(p)) {
+				l.named(p, provider, seen)
+				all = append(all, provider)
 			}
-			if first, ok := seen[provider.Source()]; ok {
-				l.wrong(p.key("name"), "the name %q is already taken by %s", name, first)
-			} else {
-				seen[provider.Source()] = p.key("name").path
-			}
-			all = append(all, provider)
 		}
 	}
 	return all
+}
+
+// named checks the name of a provider. seen is where each source was given first.
+func (l *loader) named(p part, provider Provider, seen map[model.Source]string) {
+	_, name, _ := strings.Cut(string(provider.Source()), "/")
+	if !clusterName.MatchString(name) {
+		l.wrong(p.key("name"), "%q is no name of a provider; use a-z, 0-9 and -", shorten(name))
+	}
+	if first, ok := seen[provider.Source()]; ok {
+		l.wrong(p.key("name"), "the name %q is already taken by %s", name, first)
+	} else {
+		seen[provider.Source()] = p.key("name").path
+	}
 }
 
 // kind is one kind of provider: its key under providers, and what reads one.
 type kind struct {
 	name string
 	read func(part) Provider
+}
+
+// each returns what is run for a provider: itself, or one for each of its namespaces.
+func each(p Provider) []Provider {
+	if n, ok := p.(Nomad); ok {
+		return n.each()
+	}
+	return []Provider{p}
 }
 
 func (l *loader) unknownProvider(p part, name string, kinds []kind) {

@@ -16,6 +16,8 @@ var traefiks = []string{
 	"reusePort",
 	// providers.consulCatalog
 	"cache", "connectAware", "connectByDefault", "endpointWaitTime", "refreshInterval", "serviceName", "watch",
+	// providers.nomad
+	"throttleDuration",
 	// providers.redis.sentinel
 	"latencyStrategy", "randomStrategy", "replicaStrategy", "useDisconnectedReplicas",
 	// providers.file
@@ -35,7 +37,7 @@ var traefiks = []string{
 // traefikProviders are the keys under providers that Traefik has and that are not supported yet.
 var traefikProviders = []string{
 	"ecs", "knative", "kubernetesCRD", "kubernetesGateway",
-	"kubernetesIngress", "kubernetesIngressNGINX", "nomad", "plugin", "precedence",
+	"kubernetesIngress", "kubernetesIngressNGINX", "plugin", "precedence",
 	"providersThrottleDuration", "rest", "swarm",
 }
 
