@@ -24,6 +24,8 @@ func newProvider(c config.Provider, log *slog.Logger) (provider.Provider, error)
 		return services.New(services.Config{Source: c.Source(), Path: c.Path(), Options: workloadOptions(c.Labels)}, log)
 	case config.Docker:
 		return newDocker(c, log)
+	case config.Swarm:
+		return newSwarm(c, log)
 	case config.HTTP:
 		return newHTTP(c, log)
 	case config.Traefik:

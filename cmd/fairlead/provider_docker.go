@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead/fairlead/internal/dynamic"
 	"github.com/fairlead/fairlead/internal/provider"
 	"github.com/fairlead/fairlead/internal/provider/docker"
+	"github.com/fairlead/fairlead/internal/provider/engine"
 )
 
 // newDocker makes what follows the containers of an engine.
@@ -23,19 +24,20 @@ func newDocker(c config.Docker, log *slog.Logger) (provider.Provider, error) {
 	}, log)
 }
 
-func engineOf(c config.Engine) (docker.Engine, error) {
+// engineOf returns how an engine is asked.
+func engineOf(c config.Engine) (engine.Engine, error) {
 	t, err := clientTLS(c.TLS)
 	if err != nil {
-		return docker.Engine{}, err
+		return engine.Engine{}, err
 	}
 	if t == nil && strings.HasPrefix(c.Endpoint, "https:") {
 		t = &tls.Config{}
 	}
-	password := func() (string, error) { return secret(c.Password) }
-	if _, err := password(); err != nil {
-		return docker.Engine{}, err
+	password, err := secretOf(c.Password)
+	if err != nil {
+		return engine.Engine{}, err
 	}
-	return docker.Engine{
+	return engine.Engine{
 		Endpoint: c.Endpoint, TLS: t, Username: c.Username, Password: password, Timeout: c.HTTPClientTimeout,
 	}, nil
 }

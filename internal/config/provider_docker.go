@@ -60,23 +60,33 @@ func (l *loader) docker(p part) Provider {
 }
 
 func (l *loader) engine(p part, e *Engine) {
-	u, err := url.Parse(e.Endpoint)
-	switch {
-	case err != nil || u.User != nil:
-		l.wrong(p.key("endpoint"), `no address of an engine; write for example "unix:///var/run/docker.sock"`)
-	case u.Scheme == "unix" && u.Path != "":
-		if e.TLS != nil {
-			l.wrong(p.key("tls"), "a socket of this machine has no TLS; remove it")
-		}
-	case u.Scheme == "ssh":
-		l.wrong(p.key("endpoint"), "an engine is not asked over SSH; use tcp:// with tls, or forward its socket")
-	case u.Scheme != "tcp" && u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Hostname()) || !isPort(u.Port()):
-		l.wrong(p.key("endpoint"), `no address of an engine; write for example "tcp://10.0.0.7:2376"`)
-	}
+	l.engineAt(p, p.key("endpoint"), e.Endpoint, e.TLS)
+	l.engineAsked(p, e)
+}
+
+// engineAsked checks how an engine is asked, wherever it is.
+func (l *loader) engineAsked(p part, e *Engine) {
 	if e.Username == "" && e.Password != (KeyRef{}) {
 		l.wrong(p.key("password"), "there is no username to it")
 	}
 	l.positive(p.key("httpClientTimeout"), e.HTTPClientTimeout)
 	l.absolute(&e.Password.File)
 	l.clientTLS(p.key("tls"), e.TLS)
+}
+
+// engineAt checks where an engine is. TLS is the provider's.
+func (l *loader) engineAt(p, at part, endpoint string, t *ClientTLS) {
+	u, err := url.Parse(endpoint)
+	switch {
+	case err != nil || u.User != nil:
+		l.wrong(at, `no address of an engine; write for example "unix:///var/run/docker.sock"`)
+	case u.Scheme == "unix" && u.Path != "":
+		if t != nil {
+			l.wrong(p.key("tls"), "a socket of this machine has no TLS; remove it")
+		}
+	case u.Scheme == "ssh":
+		l.wrong(at, "an engine is not asked over SSH; use tcp:// with tls, or forward its socket")
+	case u.Scheme != "tcp" && u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Hostname()) || !isPort(u.Port()):
+		l.wrong(at, `no address of an engine; write for example "tcp://10.0.0.7:2376"`)
+	}
 }

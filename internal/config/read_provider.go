@@ -20,6 +20,7 @@ func (l *loader) providers(p part, c *Config) []Provider {
 		{"http", l.http},
 		{"machines", l.machines},
 		{"services", l.serviceFiles},
+		{"swarm", l.swarm},
 		{"traefik", l.traefikOf(c)},
 		{"consul", l.consulKV},
 		{"consulCatalog", l.consulCatalog},

@@ -38,7 +38,7 @@ var traefiks = []string{
 var traefikProviders = []string{
 	"ecs", "knative", "kubernetesCRD", "kubernetesGateway",
 	"kubernetesIngress", "kubernetesIngressNGINX", "plugin", "precedence",
-	"providersThrottleDuration", "rest", "swarm",
+	"providersThrottleDuration", "rest",
 }
 
 func isTraefiks(name string) bool { return contains(traefiks, name) }

@@ -85,6 +85,12 @@ func (w *Workloads) Setting(labels map[string]string, name string) string {
 	return ""
 }
 
+// Speaks reports whether labels say anything that is read.
+func (w *Workloads) Speaks(labels map[string]string) bool {
+	texts, own := w.options.strip(labels)
+	return len(texts)+len(own) > 0
+}
+
 // Build turns the workloads that there are now into a snapshot without a version. It depends on them alone, not on
 // what there was before, nor on their order.
 //

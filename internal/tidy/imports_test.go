@@ -23,8 +23,9 @@ var table = []row{
 	{"dynamic", []string{"document", "model"}},
 	{"config", []string{"document", "model"}},
 	{"provider", []string{"model"}},
-	// One folder an orchestrator or source; what several of them read from is provider/folder.
-	{"provider/*", []string{"document", "dynamic", "model", "provider", "provider/folder"}},
+	// One folder an orchestrator or source; what several of them read from is provider/engine, provider/folder.
+	{"provider/*", []string{"document", "dynamic", "model", "provider", "provider/engine", "provider/folder"}},
+	{"provider/engine", nil},
 	{"provider/folder", []string{"model"}},
 	{"provider/kv", []string{"document", "dynamic", "model"}}, // with one folder a store
 	{"provider/providertest", []string{"model", "provider"}},

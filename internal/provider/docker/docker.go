@@ -2,18 +2,18 @@ package docker
 
 import (
 	"context"
-	"crypto/tls"
 	"log/slog"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/dynamic"
 	"github.com/fairlead/fairlead/internal/model"
+	"github.com/fairlead/fairlead/internal/provider/engine"
 )
 
 // Config says which engine is asked, and how its containers are reached.
 type Config struct {
 	Source model.Source // who the objects belong to: "docker/main"
-	Engine Engine
+	Engine engine.Engine
 	// Network is the one in which containers are reached, where their labels name none. "": the first that they are in.
 	Network string
 	// UseBindPortIP reaches containers where their ports are published, if they are published on an address.
@@ -23,16 +23,6 @@ type Config struct {
 	// Once reads the containers when the provider starts, and not again. False: whenever they change.
 	Once    bool
 	Options dynamic.WorkloadOptions
-}
-
-// Engine is where an engine is, and how it is asked.
-type Engine struct {
-	Endpoint string // unix:///var/run/docker.sock, tcp://host:2376, http://host:2375
-	// TLS is the side of a client; nil: an endpoint of TCP is asked in plain text.
-	TLS      *tls.Config
-	Username string // for basic authentication by a proxy before the engine; "": none
-	Password func() (string, error)
-	Timeout  time.Duration // for one answer; 0: 30 s
 }
 
 // Provider follows the containers of one engine.
@@ -49,12 +39,12 @@ func New(c Config, log *slog.Logger) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Provider{config: c, log: log, labels: labels, host: c.Engine.host}, nil
+	return &Provider{config: c, log: log, labels: labels, host: c.Engine.Host}, nil
 }
 
 // Run publishes what the engine runs, now and whenever it changes. It returns an error when the engine cannot be asked.
 func (p *Provider) Run(ctx context.Context, publish func(model.Snapshot)) error {
-	api, err := p.config.Engine.connect()
+	api, err := p.config.Engine.Connect()
 	if err != nil {
 		return err
 	}

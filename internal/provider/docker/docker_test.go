@@ -13,15 +13,16 @@ import (
 	"github.com/fairlead/fairlead/internal/dynamic"
 	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/provider/docker"
+	"github.com/fairlead/fairlead/internal/provider/engine"
 	"github.com/fairlead/fairlead/internal/provider/providertest"
 )
 
 const source = model.Source("docker/main")
 
-func newProvider(tb testing.TB, e *engine, change func(*docker.Config)) *docker.Provider {
+func newProvider(tb testing.TB, e *fake, change func(*docker.Config)) *docker.Provider {
 	tb.Helper()
 	c := docker.Config{
-		Source: source, Engine: docker.Engine{Endpoint: e.endpoint()},
+		Source: source, Engine: engine.Engine{Endpoint: e.Endpoint()},
 		Options: dynamic.WorkloadOptions{ExposedByDefault: true, DefaultRule: dynamic.DefaultRule},
 	}
 	if change != nil {
@@ -36,7 +37,7 @@ func newProvider(tb testing.TB, e *engine, change func(*docker.Config)) *docker.
 
 func TestContract(t *testing.T) {
 	providertest.Run(t, providertest.Harness{Start: func(t *testing.T) providertest.Place {
-		e := newEngine(t)
+		e := newFake(t)
 		set := func(rules map[string]string) {
 			all := map[string]map[string]any{}
 			for name, rule := range rules {
@@ -53,8 +54,8 @@ func TestContract(t *testing.T) {
 				rules["bad"] = "Hos(`"
 				set(rules)
 			},
-			Break: func() { e.setBroken(true) },
-			Heal:  func() { e.setBroken(false) },
+			Break: func() { e.SetBroken(true) },
+			Heal:  func() { e.SetBroken(false) },
 		}
 	}})
 }
@@ -112,7 +113,7 @@ func services(s model.Snapshot) string {
 
 // What a container goes through, and what is published on each event.
 func TestLife(t *testing.T) {
-	e := newEngine(t)
+	e := newFake(t)
 	r := run(t, newProvider(t, e, nil))
 	r.until("")
 	status := func(status string) func(map[string]any) {
@@ -151,7 +152,7 @@ func TestLife(t *testing.T) {
 	e.remove("a")
 	e.tell("a", "destroy")
 	r.until("b=172.17.0.3:80")
-	e.cut()
+	e.Cut()
 	if err := <-r.ended; err == nil {
 		t.Error("the end of the events is no error")
 	} else {
@@ -221,7 +222,7 @@ func TestAddresses(t *testing.T) {
 		"linked by others": {nil, nil, func(c map[string]any) { c["Names"] = []string{"/b/a", "/c"} }, "c=172.17.0.2:80"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e := newEngine(t)
+			e := newFake(t)
 			e.put("a", test.labels, test.change)
 			e.put("other", map[string]string{"traefik.enable": "false"}, func(c map[string]any) {
 				c["NetworkSettings"] = networks("x", "10.0.0.9")
@@ -233,7 +234,7 @@ func TestAddresses(t *testing.T) {
 
 // What an engine, or what stands before it, may answer in place of a list.
 func TestGarbage(t *testing.T) {
-	e := newEngine(t)
+	e := newFake(t)
 	e.put("a", nil, nil)
 	p := newProvider(t, e, nil)
 	r := run(t, p)
@@ -251,7 +252,7 @@ func TestGarbage(t *testing.T) {
 }
 
 func TestPassword(t *testing.T) {
-	e := newEngine(t)
+	e := newFake(t)
 	p := newProvider(t, e, func(c *docker.Config) {
 		c.Engine.Username, c.Engine.Password = "u", func() (string, error) { return "", errors.New("no such file") }
 	})
@@ -262,7 +263,7 @@ func TestPassword(t *testing.T) {
 
 // BenchmarkEngine is an engine of 5,000 containers: how long until the first snapshot, and what one event costs.
 func BenchmarkEngine(b *testing.B) {
-	e := newEngine(b)
+	e := newFake(b)
 	for i := range 5000 {
 		name := fmt.Sprintf("service-%d-%d", i/2, i%2)
 		e.put(name, map[string]string{

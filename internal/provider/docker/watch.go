@@ -2,9 +2,7 @@ package docker
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/moby/moby/api/types/events"
@@ -12,6 +10,7 @@ import (
 
 	"github.com/fairlead/fairlead/internal/dynamic"
 	"github.com/fairlead/fairlead/internal/model"
+	"github.com/fairlead/fairlead/internal/provider/engine"
 )
 
 const (
@@ -20,8 +19,6 @@ const (
 	together = 10 * time.Millisecond
 	// manyDirty is from when on it is cheaper to list all containers.
 	manyDirty = 100
-	// stopsWithin is how long a container that was told to stop is believed to do so.
-	stopsWithin = 5 * time.Minute
 )
 
 // watch is one run: the containers as they are known now.
@@ -37,9 +34,7 @@ type watch struct {
 // run follows events. What happens is one of: a change is told; it has waited for others; it is time to look at
 // everything; the stream ends.
 func (w *watch) run(ctx context.Context, publish func(model.Snapshot)) error {
-	stream := w.api.Events(ctx, client.EventsListOptions{
-		Since: strconv.FormatInt(time.Now().Add(-time.Second).Unix(), 10), Filters: eventFilters(),
-	})
+	stream := engine.Events(ctx, w.api, eventFilters())
 	if err := w.sync(ctx); err != nil {
 		return err
 	}
@@ -53,10 +48,7 @@ func (w *watch) run(ctx context.Context, publish func(model.Snapshot)) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case err := <-stream.Err:
-			if err == nil {
-				err = errors.New("the stream has ended")
-			}
-			return fmt.Errorf("following events: %w", err)
+			return engine.Ended(err)
 		case m := <-stream.Messages:
 			switch urgent, changed := w.note(m); {
 			case urgent:
@@ -98,7 +90,7 @@ func (w *watch) note(m events.Message) (urgent, changed bool) {
 	case m.Action == events.ActionStart || m.Action == events.ActionRestart:
 		delete(w.gone, id)
 	case m.Action == events.ActionKill:
-		if !isStop(m.Actor.Attributes["signal"]) {
+		if !engine.Stops(m) {
 			return false, false
 		}
 		w.gone[id] = time.Now()
@@ -108,15 +100,6 @@ func (w *watch) note(m events.Message) (urgent, changed bool) {
 	}
 	w.dirty[id] = true
 	return urgent, true
-}
-
-// isStop reports whether a signal asks a process to end. Three do something else in what serves requests.
-func isStop(signal string) bool {
-	switch signal {
-	case "1", "10", "12": // HUP, USR1, USR2
-		return false
-	}
-	return true
 }
 
 // refresh lists the containers that changed.
@@ -156,7 +139,7 @@ func (w *watch) sync(ctx context.Context) error {
 		w.known[c.id] = c
 	}
 	for id, since := range w.gone {
-		if c := w.known[id]; c == nil || c.state == running && time.Since(since) > stopsWithin {
+		if c := w.known[id]; c == nil || c.state == running && time.Since(since) > engine.StopsWithin {
 			delete(w.gone, id)
 		}
 	}
@@ -164,7 +147,7 @@ func (w *watch) sync(ctx context.Context) error {
 }
 
 func (w *watch) list(ctx context.Context, filters client.Filters) ([]*container, error) {
-	ctx, cancel := w.config.Engine.within(ctx)
+	ctx, cancel := w.config.Engine.Within(ctx)
 	defer cancel()
 	result, err := w.api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filters})
 	if err != nil {

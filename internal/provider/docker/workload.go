@@ -48,7 +48,7 @@ func (w *watch) reach(c *container, one *dynamic.Workload) {
 	for _, p := range c.ports {
 		found := dynamic.WorkloadPort{Number: p.number, UDP: p.udp}
 		if w.config.UseBindPortIP {
-			found.Addr = c.published(p.number, p.udp, w.config.Engine.remote())
+			found.Addr = c.published(p.number, p.udp, w.config.Engine.Remote())
 		}
 		if !slices.Contains(one.Ports, found) {
 			one.Ports = append(one.Ports, found)
