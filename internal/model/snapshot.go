@@ -45,10 +45,6 @@ func (s *Snapshot) Sort() {
 	}
 }
 
-func sortObjects[T object](list []T) {
-	slices.SortFunc(list, func(a, b T) int { return a.Ref().Compare(b.Ref()) })
-}
-
 // Reuse replaces each object of next by its equal in prev, so that what did not change keeps its pointer. Both must be
 // sorted; next must not be published yet. It reports whether anything differs, apart from the version.
 func Reuse(prev, next *Snapshot) (changed bool) {
