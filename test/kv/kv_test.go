@@ -29,7 +29,9 @@ func TestStores(t *testing.T) {
 		t.Skip("builds the program")
 	}
 	program := instance.Program(t)
-	for kind, s := range map[string]store{"etcd": etcd{}, "redis": redis{}, "zooKeeper": zookeeper{}} {
+	for kind, s := range map[string]store{
+		"consul": &consul{}, "etcd": etcd{}, "redis": redis{}, "zooKeeper": zookeeper{},
+	} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			check(t, program, kind, s)

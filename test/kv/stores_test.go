@@ -18,12 +18,49 @@ import (
 	"github.com/go-zookeeper/zk"
 
 	"github.com/fairlead/fairlead/test/instance"
+	"github.com/fairlead/fairlead/test/lab"
 )
 
 // run runs a server until stop is called.
 func run(t *testing.T, program string, args ...string) (stop func()) {
 	t.Helper()
 	return instance.Serve(t, exec.Command(program, args...))
+}
+
+// consul listens on these ports beside its API's.
+type consul struct{ server, lan, wan string }
+
+func (c *consul) start(t *testing.T, address, folder string) func() {
+	if c.server == "" {
+		for _, p := range []*string{&c.server, &c.lan, &c.wan} {
+			_, *p, _ = net.SplitHostPort(instance.FreeAddress(t))
+		}
+	}
+	host, port, _ := net.SplitHostPort(address)
+	return run(t, lab.Built(t, "consul"), "agent", "-server", "-bootstrap", "-node", "kv", "-bind", host, "-client", host,
+		"-http-port", port, "-server-port", c.server, "-serf-lan-port", c.lan, "-serf-wan-port", c.wan, "-dns-port", "-1",
+		"-grpc-port", "-1", "-grpc-tls-port", "-1", "-disable-host-node-id", "-hcl", "disable_update_check = true",
+		"-data-dir", filepath.Join(folder, "data"), "-log-file", filepath.Join(folder, "log"))
+}
+
+func (*consul) put(address, key, text string) error {
+	method := http.MethodPut
+	if text == "" {
+		method = http.MethodDelete
+	}
+	r, err := http.NewRequest(method, "http://"+address+"/v1/kv/"+key, strings.NewReader(text))
+	if err != nil {
+		return err
+	}
+	answer, err := (&http.Client{Timeout: 10 * time.Second}).Do(r)
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if answer.StatusCode != http.StatusOK {
+		return errors.New(answer.Status)
+	}
+	return nil
 }
 
 type etcd struct{}

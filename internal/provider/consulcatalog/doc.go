@@ -9,5 +9,6 @@
 //     no moment, so of a change of both, one may be published before the other.
 //   - An instance whose checks do not pass has no endpoint from the moment that Consul tells it; its routes stay, as
 //     long as it is registered. One in maintenance drains.
+//   - A check that has not run since its agent was started says nothing: what was known of the instance counts.
 //   - One question that cannot be answered ends the run: the last snapshot is kept, and all is asked anew.
 package consulcatalog

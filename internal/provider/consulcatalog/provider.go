@@ -38,12 +38,13 @@ type Config struct {
 type Provider struct {
 	config    Config
 	workloads *dynamic.Workloads
+	states    map[string]string // of the checks of each instance, by what it is called; it outlives runs
 }
 
 // New returns a provider. The error is about the options.
 func New(c Config) (*Provider, error) {
 	w, err := dynamic.NewWorkloads(c.Source, c.Options)
-	return &Provider{c, w}, err
+	return &Provider{config: c, workloads: w}, err
 }
 
 const (
@@ -200,18 +201,38 @@ func send[T any](ctx context.Context, to chan<- T, value T) {
 // list returns the instances of all services.
 func (p *Provider) list(c *catalog) []dynamic.Workload {
 	var list []dynamic.Workload
+	states := map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(c.entries)) {
 		for _, e := range c.entries[name] {
-			list = append(list, p.workload(e))
+			name := "instance " + e.Node.Node + "/" + e.Service.ID
+			states[name] = p.state(name, e.Checks)
+			list = append(list, p.workload(name, states[name], e))
 		}
 	}
+	p.states = states
 	return list
 }
 
-func (p *Provider) workload(e *api.ServiceEntry) dynamic.Workload {
+// state returns what the checks of an instance say together. When an agent was started again, all of its checks are
+// critical, and say nothing, until each has run: what was known counts until then.
+func (p *Provider) state(instance string, checks api.HealthChecks) string {
+	state := checks.AggregatedStatus()
+	was, known := p.states[instance]
+	ran := func(c *api.HealthCheck) bool { return c.Status == api.HealthCritical && c.Output != "" }
+	if known && state == api.HealthCritical && !slices.ContainsFunc(checks, ran) {
+		return was
+	}
+	return state
+}
+
+func (p *Provider) workload(name, state string, e *api.ServiceEntry) dynamic.Workload {
 	w := dynamic.Workload{
-		Name: e.Service.Service, Instance: "instance " + e.Node.Node + "/" + e.Service.ID,
-		Tags: e.Service.Tags, Labels: labels(e.Service.Tags), Host: e.Service.Address, Weight: e.Service.Weights.Passing,
+		Name: e.Service.Service, Instance: name, Tags: e.Service.Tags, Labels: labels(e.Service.Tags),
+		Host: e.Service.Address, Weight: e.Service.Weights.Passing,
+		Created: time.Unix(int64(e.Service.CreateIndex), 0), // no time, but in its order
+	}
+	if strings.EqualFold(p.workloads.Setting(w.Labels, "consulcatalog.canary"), "true") {
+		w.Short, w.Name = w.Name, w.Name+"-canary"
 	}
 	if w.Host == "" {
 		w.Host = e.Node.Address
@@ -219,12 +240,12 @@ func (p *Provider) workload(e *api.ServiceEntry) dynamic.Workload {
 	if port := e.Service.Port; port > 0 && port < 1<<16 {
 		w.Ports = []dynamic.WorkloadPort{{Number: uint16(port)}, {Number: uint16(port), UDP: true}}
 	}
-	switch status := e.Checks.AggregatedStatus(); {
-	case status == api.HealthMaint:
+	switch {
+	case state == api.HealthMaint:
 		w.State = model.Draining
-	case !slices.Contains(p.config.States, status):
+	case !slices.Contains(p.config.States, state):
 		w.State, w.Host, w.Ports = model.NotReady, "", nil
-	case status == api.HealthWarning:
+	case state == api.HealthWarning:
 		w.Weight = e.Service.Weights.Warning
 	}
 	return w

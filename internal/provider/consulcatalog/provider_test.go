@@ -94,7 +94,7 @@ func instance(service, id, state string, tags ...string) *api.ServiceEntry {
 			ID: id, Service: service, Tags: tags, Port: 80 + int(id[len(id)-1]),
 			Weights: api.AgentWeights{Passing: 1, Warning: 1},
 		},
-		Checks: api.HealthChecks{{CheckID: "service:" + id, Status: state}},
+		Checks: api.HealthChecks{{CheckID: "service:" + id, Status: state, Output: "it ran"}},
 	}
 }
 
@@ -199,6 +199,16 @@ func TestHealth(t *testing.T) {
 	if s := until(t, published, ""); len(s.Routes) != 1 {
 		t.Errorf("%d routes once no instance is healthy, want the one of before", len(s.Routes))
 	}
+	// An agent was started again: its checks have not run yet. Nor have those of an instance that is new.
+	set(instance("shop", "shop-1", "passing"), instance("shop", "shop-2", "critical"))
+	until(t, published, ":129 ")
+	for _, id := range []string{"shop-1", "shop-2", "shop-3"} {
+		e := instance("shop", id, "critical")
+		e.Checks[0].Output = ""
+		c.change(func() { c.entries["shop"] = append(c.entries["shop"][:id[5]-'1'], e) })
+	}
+	set(append(c.entries["shop"], instance("shop", "shop-4", "passing"))...)
+	until(t, published, ":129 :132 ")
 	maintained := instance("shop", "shop-1", "passing")
 	maintained.Checks = append(maintained.Checks,
 		&api.HealthCheck{CheckID: "_service_maintenance:shop-1", Status: "critical"})
@@ -217,8 +227,11 @@ func TestWhichServices(t *testing.T) {
 	c := serve(t)
 	c.change(func() {
 		c.entries = map[string][]*api.ServiceEntry{
-			"plain":    {instance("plain", "plain-1", "passing", "web")},
-			"shop":     {instance("shop", "shop-2", "passing", "fairlead.enable=true", "prod")},
+			"plain": {instance("plain", "plain-1", "passing", "web")},
+			"shop": {
+				instance("shop", "shop-2", "passing", "fairlead.enable=true", "prod"),
+				instance("shop", "shop-5", "passing", "fairlead.enable=true", "prod", "traefik.consulcatalog.canary=true"),
+			},
 			"test":     {instance("test", "test-3", "passing", "fairlead.enable=true", "test")},
 			"disabled": {instance("disabled", "disabled-4", "passing", "traefik.enable=false", "prod")},
 		}
@@ -227,8 +240,8 @@ func TestWhichServices(t *testing.T) {
 		o.Options.ExposedByDefault, o.Options.Constraints = false, "Tag(`prod`)"
 		o.Datacenter, o.Stale = "dc2", true
 	}))
-	s := until(t, published, ":130 ")
-	if len(s.Routes) != 1 || s.Routes[0].Match.String() != "Host(`shop`)" {
+	s := until(t, published, ":130 :133 ")
+	if len(s.Routes) != 2 || s.Routes[0].Match.String()+s.Routes[1].Match.String() != "Host(`shop`)Host(`shop-canary`)" {
 		t.Errorf("routes %v", s.Routes)
 	}
 	c.mu.Lock()
