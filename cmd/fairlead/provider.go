@@ -22,6 +22,8 @@ func newProvider(c config.Provider, log *slog.Logger) (provider.Provider, error)
 		return file.New(file.Config{Source: c.Source(), Path: c.Path(), Once: !c.Watch}, log), nil
 	case config.Services:
 		return services.New(services.Config{Source: c.Source(), Path: c.Path(), Options: workloadOptions(c.Labels)}, log)
+	case config.DNS:
+		return newDNS(c)
 	case config.Docker:
 		return newDocker(c, log)
 	case config.Swarm:

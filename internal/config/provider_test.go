@@ -87,6 +87,18 @@ func TestProviders(t *testing.T) {
 func TestProvidersOfMachines(t *testing.T) {
 	providers(t, []providerCase{
 		{"machines", `{defaultRule: "Host(x)"}`, Machines{Name: "main", DefaultRule: "Host(x)"}},
+		{"dns", "{services: {shop: {name: shop.example, port: 80}}}", DNS{
+			Name: "main", Timeout: 2 * time.Second, MinTTL: 5 * time.Second, MaxTTL: 10 * time.Minute,
+			EmptyAfter: 30 * time.Second, Services: map[string]DNSService{"shop": {Name: "shop.example", Port: 80}},
+		}},
+		{"dns", `{name: b, servers: ["10.0.0.2:5353", "::1", "ns.example"], timeout: 1s, minTTL: 2s, maxTTL: 3s,
+			emptyAfter: 0, defaultRule: r,
+			services: {a: {name: _a._tcp.example., type: SRV, scheme: https, labels: {x: z}, txt: true}}}`, DNS{
+			Name: "b", Servers: []string{"10.0.0.2:5353", "[::1]:53", "ns.example:53"}, Timeout: time.Second,
+			MinTTL: 2 * time.Second, MaxTTL: 3 * time.Second, DefaultRule: "r", Services: map[string]DNSService{"a": {
+				Name: "_a._tcp.example.", Type: "SRV", Scheme: "https", Labels: map[string]string{"x": "z"}, TXT: true,
+			}},
+		}},
 		{"services", "{directory: services}", Services{
 			Name: "main", Place: Place{Directory: "/etc/services"},
 			Labels: Labels{ExposedByDefault: true, LabelPrefixes: []string{"fairlead", "traefik"}},

@@ -15,6 +15,7 @@ const defaultProvider = "main"
 // kind there is one, or a list.
 func (l *loader) providers(p part, c *Config) []Provider {
 	kinds := []kind{
+		{"dns", l.dns},
 		{"docker", l.docker},
 		{"file", l.file},
 		{"http", l.http},

@@ -16,12 +16,12 @@ import (
 type content struct {
 	workloads []dynamic.Workload
 	problems  []model.Problem // their sources are filled in later
+	provider  *Provider
 	known     map[string]bool // the instances that there are
-	exposed   bool            // what does not say so is served, too
 }
 
 // decode reads a file of either kind: a list is Prometheus's, a map is Consul's.
-func decode(name string, data []byte, exposed bool) (*content, error) {
+func (p *Provider) decode(name string, data []byte) (*content, error) {
 	if path.Ext(strings.ToLower(name)) == ".hcl" {
 		return nil, fmt.Errorf("%s:1: service definitions are read as JSON or YAML, not as HCL; write them so", name)
 	}
@@ -29,7 +29,7 @@ func decode(name string, data []byte, exposed bool) (*content, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &content{known: map[string]bool{}, exposed: exposed}
+	c := &content{provider: p, known: map[string]bool{}}
 	switch service, services := root.Field("service"), root.Field("services"); {
 	case root.Kind == document.List:
 		file := path.Base(name)
@@ -81,7 +81,7 @@ func (c *content) add(w dynamic.Workload, at document.Position, key string) {
 			"%.80q is no name of a service, so it is not served; use letters, digits, - and _", w.Name))
 	case c.known[w.Instance]:
 		c.report(w.Name, model.Conflict, at, "", key+" is there twice; the first is served")
-	case c.exposed && len(w.Ports) == 0 && !speaks(w.Labels):
+	case c.provider.exposed && len(w.Ports) == 0 && !speaks(w.Labels):
 		c.report(w.Name, model.InvalidField, at, "", key+" has no port, so it is not served; name one")
 	default:
 		c.known[w.Instance] = true
@@ -105,40 +105,4 @@ func speaks(labels map[string]string) bool {
 		}
 	}
 	return false
-}
-
-// about returns the service that what is said of an instance beside its labels is about: the one that its labels
-// define, else the one with its name. "": they define several.
-func about(w *dynamic.Workload, lane string) string {
-	found := w.Name
-	for label := range w.Labels {
-		_, rest, ok := strings.Cut(strings.ToLower(label), "."+lane+".services.")
-		if !ok {
-			continue
-		}
-		name := label[len(label)-len(rest):]
-		name, _, _ = strings.Cut(name, ".")
-		if found != w.Name && found != name {
-			return ""
-		}
-		found = name
-	}
-	return found
-}
-
-// lane returns what the labels of an instance speak of: as they are completed, HTTP goes first.
-func lane(labels map[string]string) string {
-	found := "http"
-	for label := range labels {
-		label = strings.ToLower(label)
-		switch {
-		case strings.Contains(label, ".http."):
-			return "http"
-		case strings.Contains(label, ".tcp."):
-			found = "tcp"
-		case strings.Contains(label, ".udp.") && found == "http":
-			found = "udp"
-		}
-	}
-	return found
 }

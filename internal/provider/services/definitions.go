@@ -108,9 +108,8 @@ func (c *content) check(d *definition, w *dynamic.Workload) {
 		if !c.decoded(d.Name, n, &k, false) {
 			continue
 		}
-		in := lane(w.Labels)
-		service := about(w, in)
-		keys := k.keys(d, in)
+		lane, service := c.provider.workloads.Subject(w)
+		keys := k.keys(d, lane)
 		why := ""
 		switch {
 		case made:
@@ -125,14 +124,14 @@ func (c *content) check(d *definition, w *dynamic.Workload) {
 			continue
 		}
 		for key, value := range keys {
-			say(w.Labels, in, service, "healthcheck."+key, value)
+			c.provider.workloads.Say(w.Labels, lane, service, "healthcheck."+key, value)
 		}
 		made = true
 	}
 }
 
 // keys returns what the format says of a check like this one; nil: it cannot be made.
-func (k *check) keys(d *definition, lane string) map[string]string {
+func (k *check) keys(d *definition, lane model.Lane) map[string]string {
 	keys := map[string]string{"interval": k.Interval.String(), "timeout": k.Timeout.String()}
 	for key, value := range keys {
 		if value == "0s" {
@@ -141,9 +140,9 @@ func (k *check) keys(d *definition, lane string) map[string]string {
 	}
 	port := ""
 	switch {
-	case lane == "udp":
+	case lane == model.LaneUDP:
 		return nil
-	case lane == "tcp":
+	case lane == model.LaneTCP:
 		if len(keys) == 0 {
 			keys["interval"] = "10s" // any key turns it on
 		}

@@ -22,6 +22,7 @@ type Provider struct {
 	source    model.Source
 	files     *folder.Reader[content]
 	workloads *dynamic.Workloads
+	exposed   bool // what does not say so is served, too
 }
 
 // New returns a provider for one file or folder. The error is about the options.
@@ -30,12 +31,11 @@ func New(c Config, log *slog.Logger) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Provider{c.Source, folder.New(folder.Config[content]{
-		Source: c.Source, Path: c.Path, Extensions: []string{".json", ".yml", ".yaml", ".hcl"},
-		Decode: func(name string, data []byte) (*content, error) {
-			return decode(name, data, c.Options.ExposedByDefault)
-		},
-	}, log), w}, nil
+	p := &Provider{source: c.Source, workloads: w, exposed: c.Options.ExposedByDefault}
+	p.files = folder.New(folder.Config[content]{
+		Source: c.Source, Path: c.Path, Extensions: []string{".json", ".yml", ".yaml", ".hcl"}, Decode: p.decode,
+	}, log)
+	return p, nil
 }
 
 // Run publishes what the files say, now and whenever they change. It returns an error when the path, or a folder below

@@ -32,6 +32,11 @@ func (c *content) targets(root *document.Node, file string) {
 				c.report(name, model.InvalidField, target.At, "targets", mistake+"; it is not served")
 				continue
 			}
+			lane, service := c.provider.workloads.Subject(&w)
+			if scheme := g.Labels["__scheme__"]; scheme != "" && lane == model.LaneHTTP && service != "" {
+				w.Labels = maps.Clone(g.Labels)
+				c.provider.workloads.Say(w.Labels, lane, service, "server.scheme", scheme)
+			}
 			c.add(w, target.At, target.Text)
 		}
 	}
@@ -51,19 +56,5 @@ func (g *group) workload(name, target string) (w dynamic.Workload, mistake strin
 	if port != "" {
 		w.Ports = []dynamic.WorkloadPort{{Number: uint16(number)}, {Number: uint16(number), UDP: true}}
 	}
-	if scheme := g.Labels["__scheme__"]; scheme != "" && lane(g.Labels) == "http" {
-		if service := about(&w, "http"); service != "" {
-			w.Labels = maps.Clone(g.Labels)
-			say(w.Labels, "http", service, "server.scheme", scheme)
-		}
-	}
 	return w, ""
-}
-
-// say adds a label about a service, where there is none.
-func say(labels map[string]string, lane, service, key, value string) {
-	key = "fairlead." + lane + ".services." + service + ".loadbalancer." + key
-	if _, said := labels[key]; !said && value != "" {
-		labels[key] = value
-	}
 }
