@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
@@ -91,6 +92,17 @@ type exchangeKey struct{}
 type exchangeContext struct {
 	context.Context
 	x *exchange
+	// asked: somebody asked for its end, as all do who derive contexts from it. A timer of theirs that has just fired
+	// still looks at it when the exchange is over.
+	asked atomic.Bool
+}
+
+// Done is part of context.Context.
+func (c *exchangeContext) Done() <-chan struct{} {
+	if !c.asked.Load() {
+		c.asked.Store(true)
+	}
+	return c.Context.Done()
 }
 
 // Value is part of context.Context.
@@ -126,11 +138,14 @@ func (e *exchanges) take(entryPoint *EntryPoint, log *slog.Logger) *exchange {
 }
 
 func (e *exchanges) give(x *exchange) {
+	asked := x.inside.asked.Load()
 	if e.poison {
-		x.own, x.inside.Context = http.Request{Method: "POISON"}, nil
+		if x.own = (http.Request{Method: "POISON"}); !asked {
+			x.inside.Context = nil
+		}
 		return
 	}
-	if x.kept {
+	if x.kept || asked {
 		return
 	}
 	set := x.sending.set

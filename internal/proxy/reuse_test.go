@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -62,5 +63,23 @@ func TestExchangesAreUsedAgain(t *testing.T) {
 				t.Errorf("%d exchanges were made for %d requests", n, requests)
 			}
 		})
+	}
+}
+
+// Whoever derived a context may end it when the exchange is over: a timer does that fires at the same time. Then the
+// package context looks at what it hangs on.
+func TestContextsMayOutliveTheirExchange(t *testing.T) {
+	for _, poison := range []bool{false, true} {
+		all, entryPoint := &exchanges{poison: poison}, &EntryPoint{Name: "web"}
+		x := all.take(entryPoint, slog.New(slog.DiscardHandler))
+		r := x.begin(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
+		_, cancel := context.WithCancel(r.Context())
+		all.give(x)
+		cancel()
+		for range 100 {
+			if all.take(entryPoint, x.log) == x {
+				t.Fatal("another request has the exchange")
+			}
+		}
 	}
 }
