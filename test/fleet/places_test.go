@@ -32,21 +32,12 @@ func newDocker(t *testing.T, name string) *docker {
 	d := &docker{name: name, engine: lab.NewEngine(t)}
 	d.engine.Start()
 	d.image = d.engine.Image("shop", "ENV NAME="+name)
-	d.engine.Docker("run", "-d", "--restart", "always", "--name", "shop", "--label-file", labelFile(t), d.image)
-	return d
-}
-
-// labelFile is the labels as the engine's client reads them.
-func labelFile(t *testing.T) string {
-	t.Helper()
-	name, text := filepath.Join(t.TempDir(), "labels"), ""
+	run := []string{"run", "-d", "--restart", "always"}
 	for _, label := range labels() {
-		text += label + "\n"
+		run = append(run, "--label", label)
 	}
-	if err := instance.Replace(name, text); err != nil {
-		t.Fatal(err)
-	}
-	return name
+	d.engine.Docker(append(run, d.image)...)
+	return d
 }
 
 func (d *docker) values() map[string]string { return map[string]string{"ENGINE": d.engine.Socket()} }
@@ -59,6 +50,48 @@ func (d *docker) start(*cluster) {
 }
 
 func (d *docker) crash() { d.engine.Crash() }
+
+// swarm is a Docker Swarm of two nodes, with a task on each. Its tasks are reached at the ports that are published on
+// their nodes: the edge's cluster is in none of its networks.
+type swarm struct {
+	manager, worker *lab.Engine
+	ran             bool
+}
+
+func newSwarm(t *testing.T, name string) *swarm {
+	t.Helper()
+	s := &swarm{manager: lab.NewEngine(t), worker: lab.NewEngine(t)}
+	s.manager.Start()
+	s.worker.Start()
+	s.manager.InitSwarm()
+	s.worker.JoinSwarm(s.manager, "worker")
+	image := s.manager.Image("shop", "ENV NAME="+name)
+	s.worker.Image("shop", "ENV NAME="+name)
+	create := []string{
+		"service", "create", "-d", "--name", "shop", "--mode", "global", "--no-resolve-image",
+		"--publish", "mode=host,target=8080",
+	}
+	for _, label := range labels() {
+		create = append(create, "--label", label)
+	}
+	s.manager.Docker(append(create, image)...)
+	return s
+}
+
+func (s *swarm) values() map[string]string { return map[string]string{"ENGINE": s.manager.Socket()} }
+
+func (s *swarm) start(*cluster) {
+	if s.ran {
+		s.manager.Start()
+		s.worker.Start()
+	}
+	s.ran = true
+}
+
+func (s *swarm) crash() {
+	s.manager.Crash()
+	s.worker.Crash()
+}
 
 // machine is one on which a program runs that registers itself.
 type machine struct {
