@@ -3,11 +3,9 @@ package lab
 import (
 	"bufio"
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -94,7 +92,7 @@ func (e *Engine) Kill() {
 // Crash ends dockerd and its containers, as the loss of their host does.
 func (e *Engine) Crash() {
 	e.Kill()
-	e.sweep()
+	sweep(e.folder+"/exec/containerd", e.folder)
 }
 
 // Docker runs a command of the engine's client.
@@ -145,36 +143,10 @@ func (e *Engine) remove() {
 		_ = e.cmd.Process.Signal(syscall.SIGTERM)
 		_ = e.cmd.Wait()
 	}
-	e.sweep()
+	sweep(e.folder+"/exec/containerd", e.folder)
 	e.net.remove()
 	if err := os.RemoveAll(e.folder); err != nil {
 		e.t.Errorf("the engine left something behind: %v", err)
-	}
-}
-
-// sweep ends what an engine that died has left running, and takes its mounts away.
-func (e *Engine) sweep() {
-	all, _ := filepath.Glob("/proc/[0-9]*/cmdline")
-	for _, name := range all {
-		if line, err := os.ReadFile(name); err != nil || !bytes.Contains(line, []byte(e.folder+"/exec/containerd")) {
-			continue
-		}
-		parent, _ := strconv.Atoi(filepath.Base(filepath.Dir(name)))
-		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", parent, parent))
-		for _, child := range strings.Fields(string(children)) {
-			if pid, err := strconv.Atoi(child); err == nil {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
-			}
-		}
-		_ = syscall.Kill(parent, syscall.SIGKILL)
-	}
-	mounts, _ := os.ReadFile("/proc/mounts")
-	lines := strings.Split(string(mounts), "\n")
-	slices.Reverse(lines)
-	for _, line := range lines {
-		if fields := strings.Fields(line); len(fields) > 1 && strings.HasPrefix(fields[1], e.folder+"/") {
-			_ = syscall.Unmount(fields[1], syscall.MNT_DETACH)
-		}
 	}
 }
 

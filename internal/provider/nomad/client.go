@@ -154,15 +154,61 @@ type result struct {
 	Status  string // "success", "failure", "pending"
 }
 
-// checks returns what the checks of an allocation say. Its Nomad client is asked for it.
+// errNotYet says that an allocation has checks of which its Nomad client does not know yet.
+var errNotYet = errors.New("the allocation's checks are not set up yet")
+
+// checks returns what the checks of an allocation say. Its Nomad client is asked for it, which registers services a
+// moment before it knows of their checks: where it knows of none, the job says whether there are any.
 func (c *client) checks(ctx context.Context, allocation string) ([]result, error) {
 	byID := map[string]result{}
 	_, err := c.get(ctx, "/v1/client/allocation/"+url.PathEscape(allocation)+"/checks", url.Values{}, &byID)
+	if err != nil {
+		return nil, err
+	}
+	if len(byID) == 0 {
+		return nil, c.checkless(ctx, allocation)
+	}
 	list := make([]result, 0, len(byID))
 	for _, r := range byID {
 		list = append(list, r)
 	}
-	return list, err
+	return list, nil
+}
+
+// checkless returns errNotYet where the job of an allocation has checks for it.
+func (c *client) checkless(ctx context.Context, allocation string) error {
+	type services []struct {
+		Provider string
+		Checks   []struct{}
+	}
+	var said struct {
+		TaskGroup string
+		Job       struct {
+			TaskGroups []struct {
+				Name     string
+				Services services
+				Tasks    []struct{ Services services }
+			}
+		}
+	}
+	if _, err := c.get(ctx, "/v1/allocation/"+url.PathEscape(allocation), url.Values{}, &said); err != nil {
+		return err
+	}
+	for _, group := range said.Job.TaskGroups {
+		if group.Name != said.TaskGroup {
+			continue
+		}
+		all := group.Services
+		for _, task := range group.Tasks {
+			all = append(all, task.Services...)
+		}
+		for _, s := range all {
+			if s.Provider == "nomad" && len(s.Checks) > 0 {
+				return errNotYet
+			}
+		}
+	}
+	return nil
 }
 
 // change is what the stream says: which services are to be read again, at which index of Nomad's state. No service: the

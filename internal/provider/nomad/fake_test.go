@@ -18,6 +18,7 @@ type nomad struct {
 	index    uint64
 	services map[string][]registration
 	checks   map[string]map[string]string // state, by allocation and service; of no allocation that is not there
+	checked  map[string]bool              // allocations whose job has checks that their client does not know yet
 	broken   bool
 	lagging  bool // its answers are older than its events
 	events   []string
@@ -112,6 +113,14 @@ func (n *nomad) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_ = json.NewEncoder(w).Encode([]map[string]any{{"Namespace": "default", "Services": list}})
 	case strings.HasPrefix(path, "/v1/service/"):
 		_ = json.NewEncoder(w).Encode(append([]registration{}, n.services[strings.TrimPrefix(path, "/v1/service/")]...))
+	case strings.HasPrefix(path, "/v1/allocation/"):
+		job := `{"TaskGroup": "b", "Job": {"TaskGroups": [
+			{"Name": "a", "Services": [{"Provider": "nomad", "Checks": [{}]}], "Tasks": []},
+			{"Name": "b", "Services": null, "Tasks": [{"Services": [{"Provider": "nomad", "Checks": null}]}]}]}}`
+		if n.checked[strings.TrimPrefix(path, "/v1/allocation/")] {
+			job = strings.Replace(job, `"Checks": null`, `"Checks": [{}]`, 1)
+		}
+		_, _ = w.Write([]byte(job))
 	default:
 		id := strings.TrimSuffix(strings.TrimPrefix(path, "/v1/client/allocation/"), "/checks")
 		checks, there := n.checks[id]

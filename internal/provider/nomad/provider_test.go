@@ -187,6 +187,20 @@ func TestChecks(t *testing.T) {
 	_ = stop()
 }
 
+// A Nomad client registers a service before it knows of its checks.
+func TestChecksToCome(t *testing.T) {
+	n := serve(t)
+	n.checks["a"], n.checks["b"] = nil, nil
+	n.checked = map[string]bool{"b": true}
+	n.services["shop"] = []registration{instance("shop", "a", 81), instance("shop", "b", 82)}
+	published, _ := run(t, start(t, n, nil))
+	until(t, published, ":81 ")
+	n.mu.Lock()
+	n.checks["b"] = map[string]string{"shop": "success"}
+	n.mu.Unlock()
+	until(t, published, ":81 :82 ")
+}
+
 func TestNoChecks(t *testing.T) {
 	n := serve(t)
 	n.checks["a"] = map[string]string{"shop": "failure"}

@@ -117,7 +117,7 @@ func (w *watch) next(ctx context.Context, quiet <-chan time.Time) error {
 		w.take(a)
 	case <-w.tick.C:
 		for id, h := range w.provider.health {
-			if len(h.sick) > 0 {
+			if !h.known || len(h.sick) > 0 {
 				w.ask(ctx, id)
 			}
 		}
@@ -206,7 +206,7 @@ func (w *watch) take(a answer) {
 	delete(w.asking, a.allocation)
 	h := w.provider.health[a.allocation]
 	switch {
-	case h == nil: // it is gone
+	case h == nil, errors.Is(a.err, errNotYet): // it is gone, or asked again with the next tick
 	case a.err != nil:
 		w.changed = h.unanswered() || w.changed
 	default:
