@@ -3,6 +3,7 @@ package middleware
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
@@ -80,7 +81,7 @@ func scalar(value any) (string, bool) {
 	switch v := value.(type) {
 	case string:
 		return v, true
-	case json.Number:
+	case fmt.Stringer: // a number, as it was written
 		return v.String(), true
 	case bool:
 		if v {

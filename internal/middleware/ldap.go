@@ -138,6 +138,7 @@ func (l *ldapAuth) wrap(next http.Handler) http.Handler {
 		if l.header != "" {
 			r.Header[l.header] = []string{p.name}
 		}
+		keepClaims(w, map[string]any{"sub": p.name})
 		if !l.KeepAuthorization {
 			delete(r.Header, "Authorization")
 		}

@@ -141,6 +141,7 @@ func (o *oidc) guard(w http.ResponseWriter, r *http.Request, next http.Handler) 
 		removeCookie(r.Header, name)
 	}
 	o.use.tell(r.Header, s.claims)
+	keepClaims(w, s.claims)
 	if len(cookies) == 0 {
 		next.ServeHTTP(w, r)
 		return

@@ -2,9 +2,16 @@ package middleware
 
 import (
 	"bytes"
-	"encoding/json"
+	"cmp"
+	"context"
+	stdjson "encoding/json"
+	"fmt"
 	"net/http"
+	"strings"
+	"sync"
+	"time"
 
+	"github.com/go-jose/go-jose/v4/json"
 	"golang.org/x/net/http/httpguts"
 
 	"github.com/fairlead/fairlead/internal/model"
@@ -13,48 +20,23 @@ import (
 const (
 	// maxDecision is the length of the longest answer of a policy, in bytes.
 	maxDecision = 64 << 10
-	// maxDeciding is how many decisions are asked for at once.
+	// maxDeciding is how many decisions are made at once, for a middleware.
 	maxDeciding = 256
 )
 
 // opa is the definition, checked.
 type opa struct {
 	*model.OPA
-	*decider
-	headers, forward []string // canonical
+	decider
+	headers []string // canonical; nil: all
+	all     bool     // the policy sees all fields
+	forward []string // canonical
+	derived []string // likewise
 }
 
-// decider outlives the handler.
-type decider struct {
-	client *identityClient
-	asking chan struct{} // has an element for each question that is being asked
-}
-
-func (d *decider) close() { d.client.close() }
-
-// newOPA admits requests that a policy allows.
-func newOPA(s *Set, at place, spec *model.OPA) (Func, error) {
-	o := &opa{OPA: spec}
-	for _, name := range spec.Headers {
-		o.headers = append(o.headers, http.CanonicalHeaderKey(name))
-	}
-	for _, name := range spec.Forward {
-		field, err := identityName("opa.forwardHeaders", name)
-		if err != nil {
-			return nil, err
-		}
-		o.forward = append(o.forward, field)
-	}
-	if !isServerAddress(spec.URL) {
-		return nil, fieldError("opa.url", "is no address; write it like http://127.0.0.1:8181/v1/data/http/authz")
-	}
-	client, err := newIdentityClient("opa.clientConfig.tls", spec.Server, s.log)
-	if err != nil {
-		return nil, err
-	}
-	o.decider = stateOf(s, place{middleware: at.middleware}, likeOf("opa", spec.URL, serverKeyOf(spec.Server)),
-		func() *decider { return &decider{client, make(chan struct{}, maxDeciding)} })
-	return o.wrap, nil
+// decider says what becomes of requests. It outlives the handler.
+type decider interface {
+	decide(ctx context.Context, input map[string]any) (decision, error)
 }
 
 // decision is what a policy says: a boolean, or an object with these. All that it does not say is no.
@@ -62,14 +44,79 @@ type decision struct {
 	Allow   bool              `json:"allow"`
 	Status  int               `json:"status"`  // of the answer to a request that is not allowed; 0 is 403
 	Headers map[string]string `json:"headers"` // that the service gets
+	derived map[string]string // by the names that the definition gives
+}
+
+// newOPA admits requests that a policy allows.
+func newOPA(s *Set, at place, spec *model.OPA) (Func, error) {
+	o := &opa{OPA: spec, all: spec.URL == "" && spec.Headers == nil}
+	for _, name := range spec.Headers {
+		o.headers = append(o.headers, http.CanonicalHeaderKey(name))
+	}
+	for _, name := range spec.Decided {
+		field, err := identityName("opa.decisionHeaders", name)
+		if err != nil {
+			return nil, err
+		}
+		o.forward = append(o.forward, field)
+	}
+	for name := range spec.Forward {
+		field, err := identityName("opa.forwardHeaders", name)
+		if err != nil {
+			return nil, err
+		}
+		o.derived = append(o.derived, field)
+	}
+	client, err := newIdentityClient("opa.clientConfig.tls", spec.Server, s.log)
+	if err != nil {
+		return nil, err
+	}
+	o.decider, err = newDecider(s, at, spec, client)
+	return o.wrap, err
+}
+
+func newDecider(s *Set, at place, spec *model.OPA, client *identityClient) (decider, error) {
+	at = place{middleware: at.middleware}
+	address := spec.URL
+	if spec.Bundle != nil {
+		address = spec.Bundle.URL
+	}
+	if address != "" && !isServerAddress(address) {
+		return nil, fieldError("opa.url", "is no address; write it like http://127.0.0.1:8181/v1/data/http/authz")
+	}
+	if spec.URL != "" {
+		return stateOf(s, at, likeOf("opa", spec.URL, spec.Token.Reveal(), serverKeyOf(spec.Server)), func() *policyServer {
+			return &policyServer{
+				url: spec.URL, token: spec.Token, client: client, asking: make(chan struct{}, maxDeciding), of: at.middleware,
+			}
+		}), nil
+	}
+	p := stateOf(s, at, likePolicy(spec), func() *ownPolicy { return newOwnPolicy(spec, at.middleware, client) })
+	if spec.Bundle == nil && p.err != nil {
+		field := "opa.policy"
+		if spec.Archive != "" {
+			field = "opa.bundlePath"
+		}
+		return nil, fieldError(field, "cannot be used: %s", shortened(p.err))
+	}
+	return p, nil
+}
+
+// shortened bounds what a compiler says of a long policy.
+func shortened(err error) string {
+	const most = 500
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	return text[:min(most, len(text))]
 }
 
 func (o *opa) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for _, name := range o.forward {
-			removeIdentity(r.Header, name)
+		for _, names := range [][]string{o.forward, o.derived} {
+			for _, name := range names {
+				removeIdentity(r.Header, name)
+			}
 		}
-		d, err := o.decide(r)
+		d, err := o.decide(r.Context(), o.input(w, r))
 		switch {
 		case err != nil:
 			refuse(w, http.StatusServiceUnavailable, "auth_unreachable")
@@ -81,65 +128,154 @@ func (o *opa) wrap(next http.Handler) http.Handler {
 			refuse(w, d.Status, "refused_by_opa")
 			return
 		}
-		for _, name := range o.forward {
-			if value := d.Headers[name]; value != "" && httpguts.ValidHeaderFieldValue(value) {
-				r.Header[name] = []string{value}
-			}
-		}
+		tell(r.Header, o.forward, d.Headers)
+		tell(r.Header, o.derived, d.derived)
 		next.ServeHTTP(w, r)
 	})
 }
 
+// tell gives the service the fields of these names.
+func tell(h http.Header, names []string, values map[string]string) {
+	for _, name := range names {
+		if value := values[name]; value != "" && httpguts.ValidHeaderFieldValue(value) {
+			h[name] = []string{value}
+		}
+	}
+}
+
+// input is what the policy sees of a request.
+func (o *opa) input(w http.ResponseWriter, r *http.Request) map[string]any {
+	fields := map[string]any{}
+	if o.all {
+		for name, values := range r.Header {
+			fields[name] = strings.Join(values, ", ")
+		}
+	}
+	for _, name := range o.headers {
+		if values := r.Header[name]; len(values) > 0 {
+			fields[name] = strings.Join(values, ", ")
+		}
+	}
+	input := map[string]any{
+		"method": r.Method, "scheme": schemeOf(r), "host": r.Host, "path": r.URL.Path, "query": r.URL.RawQuery,
+		"client": (clientIP{}).of(r).String(), "headers": fields,
+	}
+	if keeper, ok := writerOf[ClaimKeeper](w); ok {
+		if c := keeper.Claims(); c != nil {
+			input["claims"] = plain(c)
+		}
+	}
+	return input
+}
+
+// plain is a claim as the encoders of others take it: numbers are theirs.
+func plain(value any) any {
+	switch v := value.(type) {
+	case json.Number:
+		return stdjson.Number(v)
+	case []any:
+		list := make([]any, len(v))
+		for i := range v {
+			list[i] = plain(v[i])
+		}
+		return list
+	case map[string]any:
+		object := make(map[string]any, len(v))
+		for name := range v {
+			object[name] = plain(v[name])
+		}
+		return object
+	}
+	return value
+}
+
+// policyServer is a server that decides.
+type policyServer struct {
+	url    string
+	token  model.Secret
+	client *identityClient
+	asking chan struct{} // has an element for each question that is being asked
+	of     model.Ref
+
+	mu   sync.Mutex
+	away time.Time // since when it gives no good answer; zero: it does
+}
+
+func (p *policyServer) close() { p.client.close() }
+
+func (p *policyServer) problem() (model.Problem, bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return model.Problem{
+		Object: model.Object{Kind: model.KindMiddleware, Ref: p.of}, Field: "opa.url", Code: model.Unreachable,
+		Message: "the server did not answer when it was asked last; requests are answered 503 until it does", Since: p.away,
+	}, !p.away.IsZero()
+}
+
+// note remembers whether the server answers.
+func (p *policyServer) note(good bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case good:
+		p.away = time.Time{}
+	case p.away.IsZero():
+		p.away = time.Now()
+	}
+}
+
 // decide asks about a request. Where that is not possible, the error is not nil.
-func (o *opa) decide(r *http.Request) (d decision, err error) {
-	question, err := json.Marshal(map[string]any{"input": o.input(r)})
+func (p *policyServer) decide(ctx context.Context, input map[string]any) (d decision, err error) {
+	question, err := stdjson.Marshal(map[string]any{"input": input})
 	if err != nil {
 		return d, err
 	}
-	ask, err := http.NewRequest(http.MethodPost, o.URL, bytes.NewReader(question))
+	ask, err := http.NewRequest(http.MethodPost, p.url, bytes.NewReader(question))
 	if err != nil {
 		return d, err
 	}
 	ask.Header.Set("Content-Type", "application/json")
-	if token := o.Token.Reveal(); token != "" {
+	if token := p.token.Reveal(); token != "" {
 		ask.Header.Set("Authorization", "Bearer "+token)
 	}
 	select {
-	case o.asking <- struct{}{}:
-		defer func() { <-o.asking }()
-	case <-r.Context().Done():
-		return d, r.Context().Err()
+	case p.asking <- struct{}{}:
+		defer func() { <-p.asking }()
+	case <-ctx.Done():
+		return d, ctx.Err()
 	}
-	_, body, err := o.client.ask(r.Context(), ask, maxDecision)
+	_, body, err := p.client.ask(ctx, ask, maxDecision)
+	if err == nil {
+		d, err = readAnswer(body)
+	}
+	if ctx.Err() == nil { // else the client is gone
+		p.note(err == nil)
+	}
 	if err != nil {
-		return d, err
+		p.client.log.Warn("a server of policies says neither yes nor no", "server", p.url, "error", err)
 	}
+	return d, err
+}
+
+func readAnswer(body []byte) (decision, error) {
 	var answer struct {
-		Result json.RawMessage `json:"result"` // is missing where the policy says nothing
+		Result stdjson.RawMessage `json:"result"` // is missing where the policy says nothing
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return d, errUnreachable
-	}
-	switch {
-	case answer.Result == nil:
-	case json.Unmarshal(answer.Result, &d.Allow) == nil:
-	case json.Unmarshal(answer.Result, &d) != nil:
-		o.client.log.Warn("a policy says neither yes nor no", "server", o.URL)
+	if err := stdjson.Unmarshal(body, &answer); err != nil {
 		return decision{}, errUnreachable
+	}
+	return readDecision(answer.Result)
+}
+
+func readDecision(result stdjson.RawMessage) (d decision, err error) {
+	switch {
+	case result == nil:
+	case stdjson.Unmarshal(result, &d.Allow) == nil:
+	case stdjson.Unmarshal(result, &d) != nil:
+		return decision{}, fmt.Errorf("%w: it is no boolean, and no object with allow", errUnreachable)
 	}
 	return d, nil
 }
 
-// input is what the policy sees of a request.
-func (o *opa) input(r *http.Request) map[string]any {
-	fields := map[string][]string{}
-	for _, name := range o.headers {
-		if values := r.Header[name]; len(values) > 0 {
-			fields[name] = values
-		}
-	}
-	return map[string]any{
-		"method": r.Method, "scheme": schemeOf(r), "host": r.Host, "path": r.URL.Path, "query": r.URL.RawQuery,
-		"client": (clientIP{}).of(r).String(), "headers": fields,
-	}
-}
+// timeout of a decision that is made here.
+func decisionTime(spec *model.OPA) time.Duration { return cmp.Or(spec.Timeout, time.Second) }

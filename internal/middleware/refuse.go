@@ -26,6 +26,20 @@ func setReason(w http.ResponseWriter, reason string) {
 // [ReasonSetter].
 type RuleNoter interface{ NoteRule(id int) }
 
+// ClaimKeeper is a ResponseWriter that keeps what is proved of the client, for the middlewares behind. It may be
+// wrapped, as a [ReasonSetter].
+type ClaimKeeper interface {
+	SetClaims(of map[string]any)
+	Claims() map[string]any // nil: nothing is proved
+}
+
+// keepClaims tells the middlewares behind what is proved of the client.
+func keepClaims(w http.ResponseWriter, of map[string]any) {
+	if keeper, ok := writerOf[ClaimKeeper](w); ok {
+		keeper.SetClaims(of)
+	}
+}
+
 // writerOf finds what w is, or wraps.
 func writerOf[T any](w http.ResponseWriter) (found T, ok bool) {
 	for {

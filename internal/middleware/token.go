@@ -54,6 +54,7 @@ func (g *tokenGuard) wrap(next http.Handler) http.Handler {
 			g.source.remove(r)
 		}
 		g.use.tell(r.Header, c)
+		keepClaims(w, c)
 		next.ServeHTTP(w, r)
 	})
 }

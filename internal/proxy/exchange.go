@@ -66,15 +66,16 @@ type exchange struct {
 	sending delivery
 	kept    bool // somebody else's engine may still hold a part of it
 
-	hop      netip.Addr // who is connected to us
-	hopText  string     // the same
-	client   netip.Addr // who sent the request, as far as those in front are trusted
-	believed bool       // who is connected to us may say to which trace the request belongs
-	upgrade  string     // the protocol that the client wants to change to; "" where none
-	connect  *connect   // the client wants it for one stream only; nil otherwise
-	trailers bool       // the client takes trailers
-	wrote    bool       // the answer's head is sent
-	pace     *pace      // of the body; nil: it has none, or a small one
+	hop      netip.Addr     // who is connected to us
+	hopText  string         // the same
+	client   netip.Addr     // who sent the request, as far as those in front are trusted
+	believed bool           // who is connected to us may say to which trace the request belongs
+	upgrade  string         // the protocol that the client wants to change to; "" where none
+	connect  *connect       // the client wants it for one stream only; nil otherwise
+	trailers bool           // the client takes trailers
+	wrote    bool           // the answer's head is sent
+	claims   map[string]any // what middlewares have proved of the client; nil: nothing
+	pace     *pace          // of the body; nil: it has none, or a small one
 	// Where the rule has children: see descent.
 	generation *generation  // that the request is served from
 	depth      int          // how many parents it has come by
@@ -233,6 +234,12 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.writer }
 
 // SetReason records why a middleware answers in the service's place.
 func (x *exchange) SetReason(reason string) { x.Reason = reason }
+
+// SetClaims keeps what a middleware has proved of the client.
+func (x *exchange) SetClaims(of map[string]any) { x.claims = of }
+
+// Claims returns it, for the middlewares behind.
+func (x *exchange) Claims() map[string]any { return x.claims }
 
 // NoteRule records a rule of a firewall that the request matches.
 func (x *exchange) NoteRule(id int) { x.Rules = append(x.Rules, id) }
