@@ -68,7 +68,7 @@ network's edge it follows clusters and inherits their routes as they change.`,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(
-		newServe(), newCheck(), newDemo(), newExplain(), newGet(), newKey(), newRegister(), newVersion(),
+		newServe(), newAgent(), newCheck(), newDemo(), newExplain(), newGet(), newKey(), newRegister(), newVersion(),
 	)
 	return root
 }

@@ -14,7 +14,7 @@ type Swarm struct {
 	// Endpoints are managers: the first that answers is asked, and all tell when their containers
 	// start and stop. One may be given as Endpoint; then it is the only one.
 	Endpoints []string `doc:"endpoints"`
-	Token     KeyRef   `doc:"token"` // sent to whom stands before a manager
+	Token     KeyRef   `doc:"token"` // of agents beside the managers
 	Labels
 	// UseBindPortIP reaches tasks where their ports are published on their node, even in a network that both are in.
 	UseBindPortIP bool `doc:"useBindPortIP"`

@@ -66,7 +66,7 @@ func (s *suite) serves(host string) bool {
 // start measures the time from the engine's own event of a container's start to the first request that it serves.
 func (s *suite) start() {
 	const times = 8
-	events := s.engine.Starts()
+	events := lab.Starts(s.engine)
 	var (
 		took    []time.Duration
 		started []string

@@ -68,6 +68,7 @@ func (e *Engine) Start() {
 	}, e.flags...), " ")
 	args := e.Enter("sh", "-c", dockerd)
 	e.cmd = exec.Command(args[0], args[1:]...)
+	e.cmd.Env = append(os.Environ(), "DOCKER_SERVICE_PREFER_OFFLINE_IMAGE=1") // of tasks: there is no registry
 	e.cmd.Stdout, e.cmd.Stderr = log, log
 	if err := e.cmd.Start(); err != nil {
 		e.t.Fatal(err)
@@ -99,6 +100,15 @@ func (e *Engine) Crash() {
 func (e *Engine) Docker(args ...string) string {
 	e.t.Helper()
 	return must(e.t, append([]string{"docker", "-H", e.Socket()}, args...)...)
+}
+
+// Try is Docker for what may fail. "": it did.
+func (e *Engine) Try(args ...string) string {
+	out, err := exec.Command("docker", append([]string{"-H", e.Socket()}, args...)...).CombinedOutput()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // Image makes an image of the lab's app. Its name is of a registry on this machine that is not there, so that nobody
@@ -150,8 +160,16 @@ func (e *Engine) remove() {
 	}
 }
 
-// Starts tells when containers start, by the engine's own events.
-func (e *Engine) Starts() <-chan time.Time {
+// Starts tells when containers start, by the engines' own events.
+func Starts(engines ...*Engine) <-chan time.Time {
+	at := make(chan time.Time, 1000)
+	for _, e := range engines {
+		e.starts(at)
+	}
+	return at
+}
+
+func (e *Engine) starts(at chan<- time.Time) {
 	e.t.Helper()
 	cmd := exec.Command("docker", "-H", e.Socket(), "events", "--filter", "event=start", "--format", "{{.TimeNano}}")
 	out, err := cmd.StdoutPipe()
@@ -165,7 +183,6 @@ func (e *Engine) Starts() <-chan time.Time {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	at := make(chan time.Time, 1000)
 	go func() {
 		for lines := bufio.NewScanner(out); lines.Scan(); {
 			if nano, err := strconv.ParseInt(lines.Text(), 10, 64); err == nil {
@@ -173,5 +190,4 @@ func (e *Engine) Starts() <-chan time.Time {
 			}
 		}
 	}()
-	return at
 }

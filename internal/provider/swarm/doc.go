@@ -18,5 +18,6 @@
 //   - A service is there as long as the swarm has it: with no task that is ready, its routes answer 503.
 //   - One manager is asked at a time, the next one when it does not answer. None needs to be the leader.
 //   - What cannot be read in full is an error: a list that ends in the middle takes nothing away.
-//   - Only /_ping, /info, /services, /tasks, /nodes and /events are read. Nothing is ever written.
+//   - Only /_ping, /info, /services, /tasks, /nodes and /events are read, of which package agent shows what is needed.
+//     Nothing is ever written.
 package swarm

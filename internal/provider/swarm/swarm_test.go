@@ -161,7 +161,7 @@ func TestManagers(t *testing.T) {
 	a.SetBroken(true)
 	s.put("web", enabled(), nil, task("t1", "10.0.1.7"), task("t2", "10.0.1.8"))
 	r.until("web=10.0.1.7:80,10.0.1.8:80") // by the other
-	worker.AwaitFollower()
+	worker.AwaitFollowers(1)
 	worker.Tell("container", "c", "die", "com.docker.swarm.service.id", "web-id", "com.docker.swarm.task.id", "t1")
 	r.until("web=10.0.1.8:80")
 	b.SetBroken(true)

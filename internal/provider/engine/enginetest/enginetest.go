@@ -78,11 +78,11 @@ func (e *Engine) events(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// AwaitFollower waits until somebody follows the events.
-func (e *Engine) AwaitFollower() {
+// AwaitFollowers waits until the events are followed so many times.
+func (e *Engine) AwaitFollowers(n int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for len(e.streams) == 0 {
+	for len(e.streams) < n {
 		e.opened.Wait()
 	}
 }
