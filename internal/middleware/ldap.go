@@ -44,6 +44,7 @@ type directory struct {
 	pool    *ldapPool
 	sums    *sums
 	answers singleflight.Group // one question for all who ask the same
+	*reach
 
 	mu    sync.Mutex
 	known *lru[[sha256.Size]byte, person] // by what is made of name and password; wrong ones are not remembered
@@ -85,7 +86,7 @@ func newLDAP(s *Set, at place, spec *model.LDAP) (Func, error) {
 	l.directory = stateOf(s, place{middleware: at.middleware}, like, func() *directory {
 		return &directory{
 			pool: newLDAPPool(spec.Pool, server.dial), sums: newSums(),
-			known: newLRU[[sha256.Size]byte, person](maxVerified),
+			known: newLRU[[sha256.Size]byte, person](maxVerified), reach: &reach{of: at.middleware, field: "ldap.url"},
 		}
 	})
 	return l.wrap, nil
@@ -207,7 +208,9 @@ func (l *ldapAuth) ask(user, password string) (p person, err error) {
 		p, err = l.verify(c, user, password)
 		return err
 	})
-	if err != nil && !errors.Is(err, errNobody) {
+	answered := err == nil || errors.Is(err, errNobody)
+	l.note(answered)
+	if !answered {
 		l.log.Warn("cannot ask an LDAP server", "server", l.URL, "error", err)
 		return person{}, errUnreachable
 	}
@@ -218,6 +221,13 @@ func (l *ldapAuth) ask(user, password string) (p person, err error) {
 // the server, else as the user.
 func (l *ldapAuth) verify(c *ldap.Conn, user, password string) (person, error) {
 	dn, name, err := l.find(c, user)
+	if errors.Is(err, errNobody) {
+		// The password is tried all the same, so that the time it takes does not tell who there is.
+		if err := c.Bind("cn="+nobody+","+l.BaseDN, password); err != nil && !ldap.IsErrorAnyOf(err, refusals...) {
+			return person{}, err
+		}
+		return person{}, errNobody
+	}
 	if err != nil {
 		return person{}, err
 	}
@@ -230,6 +240,9 @@ func (l *ldapAuth) verify(c *ldap.Conn, user, password string) (person, error) {
 	member, err := l.isMember(c, user, dn)
 	return person{name: name, member: member}, err
 }
+
+// nobody is a name that no entry has: if one does, its password lets nobody in.
+const nobody = "b7f0c4d2-no-such-entry"
 
 // refusals are the results of those who may not come in. All others are the server's trouble, or this instance's.
 var refusals = []uint16{

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/go-jose/go-jose/v4/json"
@@ -87,7 +86,8 @@ func newDecider(s *Set, at place, spec *model.OPA, client *identityClient) (deci
 	if spec.URL != "" {
 		return stateOf(s, at, likeOf("opa", spec.URL, spec.Token.Reveal(), serverKeyOf(spec.Server)), func() *policyServer {
 			return &policyServer{
-				url: spec.URL, token: spec.Token, client: client, asking: make(chan struct{}, maxDeciding), of: at.middleware,
+				url: spec.URL, token: spec.Token, client: client, asking: make(chan struct{}, maxDeciding),
+				reach: &reach{of: at.middleware, field: "opa.url"},
 			}
 		}), nil
 	}
@@ -195,34 +195,10 @@ type policyServer struct {
 	token  model.Secret
 	client *identityClient
 	asking chan struct{} // has an element for each question that is being asked
-	of     model.Ref
-
-	mu   sync.Mutex
-	away time.Time // since when it gives no good answer; zero: it does
+	*reach
 }
 
 func (p *policyServer) close() { p.client.close() }
-
-func (p *policyServer) problem() (model.Problem, bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return model.Problem{
-		Object: model.Object{Kind: model.KindMiddleware, Ref: p.of}, Field: "opa.url", Code: model.Unreachable,
-		Message: "the server did not answer when it was asked last; requests are answered 503 until it does", Since: p.away,
-	}, !p.away.IsZero()
-}
-
-// note remembers whether the server answers.
-func (p *policyServer) note(good bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case good:
-		p.away = time.Time{}
-	case p.away.IsZero():
-		p.away = time.Now()
-	}
-}
 
 // decide asks about a request. Where that is not possible, the error is not nil.
 func (p *policyServer) decide(ctx context.Context, input map[string]any) (d decision, err error) {

@@ -76,8 +76,12 @@ func TestOPAIsAway(t *testing.T) {
 	server := httptest.NewServer(http.NotFoundHandler())
 	server.Close()
 	spec := model.OPA{URL: server.URL}
-	w, got := exchange(build(t, NewSet(Options{}), model.Middleware{OPA: &spec}), request("/"))
+	set := NewSet(Options{})
+	w, got := exchange(build(t, set, model.Middleware{OPA: &spec}), request("/"))
 	if w.Code != http.StatusServiceUnavailable || got != nil {
 		t.Errorf("status %d", w.Code)
+	}
+	if list := set.Problems(); len(list) != 1 || list[0].Code != model.Unreachable || list[0].Field != "opa.url" {
+		t.Errorf("problems %v", list)
 	}
 }
