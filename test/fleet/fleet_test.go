@@ -34,7 +34,8 @@ func TestFleet(t *testing.T) {
 	program, app := instance.Program(t), instance.Tool(t, "github.com/fairlead/fairlead/test/lab/app")
 	places := map[string]place{
 		"docker-a": newDocker(t, "docker-a"), "docker-b": newDocker(t, "docker-b"),
-		"swarm": newSwarm(t, "swarm"), "machine": newMachine(t, app),
+		"swarm": newSwarm(t, "swarm"), "consul": newConsul(t, app, "consul"), "nomad": newNomad(t, app, "nomad"),
+		"machine": newMachine(t, app),
 	}
 	var clusters []*cluster
 	for name, p := range places {

@@ -1,9 +1,11 @@
 package fleet_test
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,4 +131,108 @@ func (m *machine) start(c *cluster) {
 func (m *machine) crash() {
 	_ = syscall.Kill(-m.register.Process.Pid, syscall.SIGKILL)
 	_ = m.register.Wait()
+}
+
+// consul is a Consul that knows a program.
+type consul struct {
+	t       *testing.T
+	agent   *lab.Consul
+	program *program
+	ran     bool
+}
+
+func newConsul(t *testing.T, app, name string) *consul {
+	t.Helper()
+	return &consul{t: t, agent: lab.NewConsul(t, "dc1", false), program: newProgram(t, app, name)}
+}
+
+func (c *consul) values() map[string]string { return map[string]string{"CONSUL": c.agent.Address()} }
+
+func (c *consul) start(*cluster) {
+	c.t.Helper()
+	c.agent.Start()
+	c.program.start()
+	if !c.ran { // it remembers what it was told
+		c.agent.Do("PUT", "/v1/agent/service/register", c.registration())
+	}
+	c.ran = true
+}
+
+func (c *consul) registration() string {
+	c.t.Helper()
+	port, err := strconv.Atoi(c.program.port)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	text, err := json.Marshal(map[string]any{
+		"Name": "shop", "Address": "127.0.0.1", "Port": port, "Tags": labels(),
+		"Check": map[string]string{"HTTP": "http://127.0.0.1:" + c.program.port, "Interval": "1s", "Timeout": "1s"},
+	})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(text)
+}
+
+func (c *consul) crash() {
+	c.agent.Kill()
+	c.program.stop()
+}
+
+// nomad is a Nomad of a server and an agent, which runs the program.
+type nomad struct {
+	server, agent *lab.Nomad
+	job           string
+	ran           bool
+}
+
+func newNomad(t *testing.T, app, name string) *nomad {
+	t.Helper()
+	text, err := os.ReadFile("testdata/shop.nomad.hcl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tags, err := json.Marshal(labels())
+	if err != nil {
+		t.Fatal(err)
+	}
+	job := strings.NewReplacer("${APP}", app, "${NAME}", name, "${TAGS}", string(tags)).Replace(string(text))
+	server := lab.NewNomad(t, false)
+	return &nomad{server: server, agent: server.NewAgent(), job: job}
+}
+
+func (n *nomad) values() map[string]string { return map[string]string{"NOMAD": n.server.Address()} }
+
+func (n *nomad) start(*cluster) {
+	n.server.Start()
+	n.agent.Start()
+	if !n.ran { // it remembers what it was told
+		n.server.Run(n.job)
+	}
+	n.ran = true
+}
+
+func (n *nomad) crash() {
+	n.server.Crash()
+	n.agent.Crash()
+}
+
+// program is the shop as a program of this machine.
+type program struct {
+	t               *testing.T
+	app, name, port string
+	stop            func()
+}
+
+func newProgram(t *testing.T, app, name string) *program {
+	t.Helper()
+	_, port, _ := strings.Cut(instance.FreeAddress(t), ":")
+	return &program{t: t, app: app, name: name, port: port}
+}
+
+func (p *program) start() {
+	p.t.Helper()
+	run := exec.Command(p.app)
+	run.Env = append(os.Environ(), "NAME="+p.name, "PORT="+p.port)
+	p.stop = instance.Serve(p.t, run)
 }

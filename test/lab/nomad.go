@@ -98,6 +98,12 @@ func (n *Nomad) Start() {
 	})
 }
 
+// Crash ends the agent and what it runs, as the loss of their host does.
+func (n *Nomad) Crash() {
+	n.Kill()
+	sweep(n.folder, n.folder)
+}
+
 // Run submits a job that is written in Nomad's language.
 func (n *Nomad) Run(text string) {
 	n.t.Helper()
