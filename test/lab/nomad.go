@@ -45,7 +45,10 @@ client {
 }
 plugin "raw_exec" { config { enabled = true } }
 `, n.rpc))
-	n.t.Cleanup(func() { sweep(a.folder, a.folder) }) // its programs outlive it
+	n.t.Cleanup(func() { // its programs outlive it, and so does what writes their logs
+		sweep(a.folder, a.folder)
+		endHolders(a.folder)
+	})
 	return a
 }
 

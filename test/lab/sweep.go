@@ -37,3 +37,14 @@ func sweep(mark, folder string) {
 		}
 	}
 }
+
+// endHolders ends every process that has a file open below a folder, but for the test.
+func endHolders(folder string) {
+	files, _ := filepath.Glob("/proc/[0-9]*/fd/*")
+	for _, name := range files {
+		pid, _ := strconv.Atoi(strings.Split(name, "/")[2])
+		if open, err := os.Readlink(name); err == nil && strings.HasPrefix(open, folder+"/") && pid != os.Getpid() {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
+}
