@@ -51,6 +51,9 @@ type instance struct {
 	traces    *telemetry.Traces    // likewise
 	services  []service            // HTTP servers for people and programs, not for clients
 
+	ready   chan struct{} // closed when everything is served
+	manager string        // the socket of the service manager; "": nobody is told
+
 	accessFile io.Closer // nil where the access log is off, or goes to standard output
 }
 
@@ -64,6 +67,7 @@ type service struct {
 // newInstance makes an instance. Its addresses are open when it returns; nothing is served before Run.
 func newInstance(ctx context.Context, c *config.Config, log *slog.Logger) (*instance, error) {
 	i := &instance{config: c, log: log, files: make(map[string]*cert.Files), keyring: cert.NewKeyring()}
+	i.ready = make(chan struct{})
 	i.metrics = telemetry.NewMetrics()
 	for _, step := range []func(context.Context) error{
 		i.openStore, i.openCatalog, i.openProviders, i.openFollowers, i.openLink, i.openProxy, i.openServices,
@@ -95,6 +99,9 @@ func (i *instance) Run(ctx context.Context) error {
 	group.Go(func() error { return i.catalog.Run(running) }) // the start deadline
 	group.Go(func() error { return i.apply(running) })       // each change, into the data plane and onto the link
 	group.Go(func() error { return i.proxy.Run(running) })   // the entry points
+	if i.manager != "" {
+		group.Go(func() error { return i.tellManager(running) }) // systemd waits for it
+	}
 	for n, p := range i.providers {
 		group.Go(func() error { return i.runProvider(running, i.config.Providers[n], p) })
 	}
@@ -120,11 +127,16 @@ func (i *instance) Run(ctx context.Context) error {
 
 // apply follows the catalog: a change goes into the data plane first, and onto the link when that serves it.
 func (i *instance) apply(ctx context.Context) error {
+	served := false
 	for snapshot := range i.catalog.Watch(ctx) {
 		began := time.Now()
 		whole := i.catalog.Whole(snapshot)
 		i.proxy.Apply(snapshot, whole)
 		i.metrics.Generation(time.Since(began))
+		if whole && !served {
+			served = true
+			close(i.ready)
+		}
 		problems := i.proxy.Problems()
 		for name, f := range i.followers {
 			f.Report(conflicts(problems, model.LinkSource(name)))

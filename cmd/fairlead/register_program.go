@@ -30,11 +30,10 @@ func (r *registered) start(program []string, port uint16) error {
 	r.program = exec.Command(program[0], program[1:]...)
 	r.program.Stdin, r.program.Stdout, r.program.Stderr = os.Stdin, os.Stdout, os.Stderr
 	r.program.Env = environment(port)
-	if err := r.program.Start(); err != nil {
+	var err error
+	if r.exited, err = launch(r.program); err != nil {
 		return fmt.Errorf("starting %s: %w", program[0], err)
 	}
-	r.exited = make(chan error, 1)
-	go func() { r.exited <- r.program.Wait() }()
 	return nil
 }
 

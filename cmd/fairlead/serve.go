@@ -51,6 +51,7 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	i.manager = notifySocket()
 	if err := i.ensureAdmin(ctx); err != nil {
 		i.close()
 		return err
