@@ -13,21 +13,26 @@ var traefiks = []string{
 	"tcpServersTransport",
 	// entry points
 	"allowACMEByPass", "encodedCharacters", "http", "keepAliveMaxRequests", "keepAliveMaxTime",
-	"reusePort",
+	"addXForwardedSchemeHeaders", "connection", "maxDecoderHeaderTableSize", "maxEncoderHeaderTableSize",
+	"notAppendXForwardedFor", "reusePort",
 	// providers.consulCatalog
 	"cache", "connectAware", "connectByDefault", "endpointWaitTime", "refreshInterval", "serviceName", "watch",
+	"namespaces", // one name in each provider
 	// providers.nomad
 	"throttleDuration",
+	// providers.http
+	"maxResponseBodySize",
 	// providers.redis.sentinel
 	"latencyStrategy", "randomStrategy", "replicaStrategy", "useDisconnectedReplicas",
 	// providers.file
 	"debugLogGeneratedTemplate",
 	// api
-	"basePath", "dashboard", "debug", "disableDashboardAd", "insecure",
+	"basePath", "dashboard", "dashboardName", "debug", "disableDashboardAd", "insecure",
 	// tracing
 	"globalAttributes",
 	// log, accessLog
-	"addInternals", "bufferingSize", "compress", "fields", "filePath", "filters", "maxAge", "maxBackups", "maxSize",
+	"addInternals", "bufferingSize", "compress", "dualOutput", "fields", "filePath",
+	"filters", "maxAge", "maxBackups", "maxSize",
 	"noColor", "otlp",
 	// metrics
 	"addEntryPointsLabels", "addRoutersLabels", "addServicesLabels", "buckets", "datadog", "entryPoint", "headerLabels",

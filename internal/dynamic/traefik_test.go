@@ -299,8 +299,8 @@ and what becomes of it here. It is made by giving each key to the program, so it
   refuses the connection.)
 
 A key that is empty (` + "`false`, `0`, `\"\"`, `[]`" + `) asks for nothing and is no problem. The matchers of the rule
-language are all served; [routes](routes.md#rules) lists them. Traefik's static configuration is another matter: see
-[configuration](configuration.md#from-traefik).
+language are all served; [routes](routes.md#rules) lists them. Traefik's static configuration has
+[a page of its own](traefik-static.md).
 
 | key | served | note |
 |---|---|---|
