@@ -147,11 +147,22 @@ var basics = []struct{ prefix, object string }{
 	{"", `{}`},
 }
 
-// user is a service that uses a transport: what is wrong with one that nobody uses does no harm.
-const user = `{"loadBalancer": {"servers": [{"address": "a:1"}], "serversTransport": "NAME"}}`
-
 // snapshot builds the smallest file that has the key.
 func (s sample) snapshot(t *testing.T) model.Snapshot {
+	t.Helper()
+	data, err := json.Marshal(s.root(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	doc, err := Decode("file/main", "sample.json", data)
+	if err != nil {
+		t.Fatalf("%s: %v", data, err)
+	}
+	return Build("file/main", []*Document{doc}, WithFiles(sampleFiles(t)))
+}
+
+// root is that file.
+func (s sample) root(t *testing.T) map[string]any {
 	t.Helper()
 	for _, b := range basics {
 		if prefix, ours := strings.CutPrefix(b.prefix, "+"); !strings.HasPrefix(s.key, prefix) || ours && !s.ours {
@@ -172,25 +183,18 @@ func (s sample) snapshot(t *testing.T) model.Snapshot {
 		}
 		put(at, path[len(path)-1], s.value)
 		switch {
-		case strings.HasPrefix(s.key, "tcp.serversTransports."):
-			into(into(root, "tcp"), "services")["user"] = json.RawMessage(user)
+		case strings.HasPrefix(s.key, "tcp.serversTransports."): // what is wrong with one that nobody uses does no harm
+			into(into(root, "tcp"), "services")["user"] = map[string]any{"loadBalancer": map[string]any{
+				"servers": []any{map[string]any{"address": "a:1"}}, "serversTransport": "NAME"}}
 		case strings.HasSuffix(s.key, ".serversTransport") && strings.HasPrefix(s.key, "tcp."):
 			into(into(root, "tcp"), "serversTransports")["NAME"] = map[string]any{}
 		case strings.HasPrefix(s.key, "http.serversTransports."): // it is seen by the service that uses it
 			put(into(into(root, "http"), "services"), "a", map[string]any{"loadBalancer": map[string]any{
 				"servers": []any{map[string]any{"url": "https://a"}}, "serversTransport": "NAME"}})
 		}
-		data, err := json.Marshal(root)
-		if err != nil {
-			t.Fatal(err)
-		}
-		doc, err := Decode("file/main", "sample.json", data)
-		if err != nil {
-			t.Fatalf("%s: %v", data, err)
-		}
-		return Build("file/main", []*Document{doc}, WithFiles(sampleFiles(t)))
+		return root
 	}
-	return model.Snapshot{}
+	return nil
 }
 
 // sampleFiles reads the files that samples name.
@@ -318,7 +322,8 @@ Traefik does not know these keys.
 func traefikTable(t *testing.T) []byte {
 	t.Helper()
 	var theirs, ours bytes.Buffer
-	for _, s := range readSamples(t) {
+	samples := readSamples(t)
+	for _, s := range samples {
 		served := s.served(t)
 		out := &theirs
 		if s.ours {
@@ -329,5 +334,6 @@ func traefikTable(t *testing.T) []byte {
 		}
 		fmt.Fprintf(out, "| %s | %s | %s |\n", s.name(served), served, s.note)
 	}
-	return slices.Concat([]byte(traefikHead), theirs.Bytes(), []byte(oursHead), ours.Bytes())
+	return slices.Concat([]byte(traefikHead), theirs.Bytes(), []byte(oursHead), ours.Bytes(),
+		labelSection(t, samples))
 }

@@ -29,6 +29,9 @@ func (w *Workloads) decode(one *Workload) *Document {
 	c.complete()
 	d := decodeTree(w.source, one.place(), root)
 	d.mistakes = append(append(d.mistakes, flat...), mistakes...)
+	if mesh, _ := strconv.ParseBool(own["consulcatalog.connect"]); mesh {
+		d.unsupported = append(d.unsupported, unsupported{"consulcatalog.connect", at})
+	}
 	blame(d.services, "http.services", c.mistakes)
 	blame(d.routers, "http.routers", c.mistakes)
 	blame(d.tcp.services, "tcp.services", c.mistakes)
