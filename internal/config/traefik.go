@@ -17,7 +17,6 @@ var traefiks = []string{
 	"notAppendXForwardedFor", "reusePort",
 	// providers.consulCatalog
 	"cache", "connectAware", "connectByDefault", "endpointWaitTime", "refreshInterval", "serviceName", "watch",
-	"namespaces", // one name in each provider
 	// providers.nomad
 	"throttleDuration",
 	// providers.http

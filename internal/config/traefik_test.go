@@ -125,11 +125,16 @@ func taken(t *testing.T, key, value string) string {
 	switch {
 	case err == nil:
 		return "yes"
-	case len(mistakes) == 1 && strings.HasSuffix(mistakes[0].Message, "; remove it"):
+	case len(mistakes) == 1 && told(mistakes[0].Message):
 		return "no: " + mistakes[0].Message
 	}
 	t.Errorf("%s: %s: %v", key, data, err)
 	return ""
+}
+
+// told reports whether a message is about a key, not about its value.
+func told(message string) bool {
+	return strings.HasSuffix(message, "; remove it") || strings.Contains(message, "; did you mean ")
 }
 
 // join adds what is in more.
