@@ -21,6 +21,8 @@ type oidc struct {
 	LogoutURL             string            `doc:"logoutUrl"`
 	PostLogoutRedirectURL string            `doc:"postLogoutRedirectUrl"`
 	BackchannelLogoutURL  string            `doc:"backchannelLogoutUrl"`
+	DisableLogin          bool              `doc:"disableLogin"`
+	CSRF                  *csrf             `doc:"csrf"`
 	StateCookie           stateCookie       `doc:"stateCookie"`
 	Session               oidcSession       `doc:"session"`
 	Claims                string            `doc:"claims"`
@@ -30,6 +32,11 @@ type oidc struct {
 
 type stateCookie struct {
 	MaxAge int `doc:"maxAge"` // in seconds
+}
+
+type csrf struct {
+	HeaderName string `doc:"headerName"`
+	Secure     *bool  `doc:"secure"`
 }
 
 type oidcSession struct {
@@ -45,7 +52,7 @@ type oidcSession struct {
 
 func (*oidc) gaps() []gap {
 	gaps := []gap{
-		{"csrf", left}, {"disableLogin", left}, {"loginUrl", ignored}, {"discoveryParams", ignored},
+		{"loginUrl", ignored}, {"discoveryParams", ignored},
 		{"backchannelLogoutSessionsRequired", ignored}, {"usernameClaim", ignored},
 		{"session.path", ignored}, {"session.httpOnly", ignored}, {"session.store", ignored},
 	}
@@ -76,6 +83,10 @@ func (o *oidc) build(at place, m *model.Middleware) {
 			Claims: at.in("claims").claims(o.Claims), Forward: at.in("forwardHeaders").claimFields(o.ForwardHeaders),
 		},
 		Server: at.in("clientConfig").identityServer(o.ClientConfig),
+	}
+	m.OIDC.NoLogin = o.DisableLogin
+	if o.CSRF != nil {
+		m.OIDC.CSRF = at.in("csrf").csrf(*o.CSRF, m.OIDC.Session)
 	}
 	if o.PostLoginRedirectURL != "" {
 		m.OIDC.AfterLogin = at.in("postLoginRedirectUrl").destination(o.PostLoginRedirectURL)
@@ -129,6 +140,18 @@ func (p place) seconds(n int, most time.Duration) time.Duration {
 		p.invalid("%d is out of range; it is from 1 to %d seconds", n, int(most.Seconds()))
 	}
 	return d
+}
+
+// csrf is secure as the session is, where it does not say so itself.
+func (p place) csrf(c csrf, session model.OIDCSession) *model.CSRF {
+	insecure := session.Insecure
+	if c.Secure != nil {
+		insecure = !*c.Secure
+	}
+	if insecure && session.SameSite == "none" {
+		p.in("secure").invalid(`browsers keep no cookie with sameSite "none" that is not secure`)
+	}
+	return &model.CSRF{Header: p.in("headerName").headerName(c.HeaderName), Insecure: insecure}
 }
 
 func (p place) oidcSession(s oidcSession) model.OIDCSession {

@@ -30,6 +30,7 @@ type oidc struct {
 	cookie   string   // the name of the session's; those of logins begin with it
 	session  *sealedCookie
 	login    *sealedCookie
+	csrf     *csrf // nil: unsafe requests need no token
 	use      *claimUse
 	expiry   time.Duration
 }
@@ -95,6 +96,9 @@ func (o *oidc) makeCookies() (err error) {
 	if o.session, err = newSealedCookie("session "+use, secret, attributes); err != nil {
 		return err
 	}
+	if o.csrf, err = newCSRF(use, secret, attributes, o.CSRF); err != nil {
+		return err
+	}
 	attributes.MaxAge = int(o.loginTime().Seconds())
 	o.login, err = newSealedCookie("login "+use, secret, attributes)
 	return err
@@ -125,10 +129,11 @@ func (o *oidc) guard(w http.ResponseWriter, r *http.Request, next http.Handler) 
 	case errors.Is(err, errUnreachable):
 		refuse(w, http.StatusBadGateway, "auth_unreachable")
 		return
-	case err != nil && isNavigation(r):
+	case err != nil && !o.NoLogin && isNavigation(r):
 		o.begin(w, r)
 		return
 	case err != nil: // a script would follow the redirect, and understand nothing of the login page
+		w.Header()["Set-Cookie"] = o.csrf.expire(r.Header)
 		challengeBearer(w, errNoToken)
 		refuse(w, http.StatusUnauthorized, "refused_by_oidc")
 		return
@@ -136,6 +141,13 @@ func (o *oidc) guard(w http.ResponseWriter, r *http.Request, next http.Handler) 
 		refuse(w, http.StatusForbidden, "refused_by_oidc")
 		return
 	}
+	cookies = append(cookies, o.csrf.lines(r.Header, s, len(cookies) > 0)...)
+	if o.csrf != nil && !o.csrf.allows(r, s) {
+		w.Header()["Set-Cookie"] = cookies
+		refuse(w, http.StatusForbidden, "refused_by_oidc")
+		return
+	}
+	o.csrf.remove(r.Header)
 	o.session.remove(r.Header, o.cookie)
 	for _, name := range o.loginCookies(r.Header) {
 		removeCookie(r.Header, name)

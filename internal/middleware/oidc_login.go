@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -119,7 +120,7 @@ func (o *oidc) callback(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusInternalServerError, "refused_by_oidc")
 		return
 	}
-	w.Header()["Set-Cookie"] = append(cookies, expired...)
+	w.Header()["Set-Cookie"] = slices.Concat(cookies, expired, o.csrf.lines(r.Header, s, true))
 	page := l.Page
 	if o.AfterLogin != "" {
 		page = o.AfterLogin

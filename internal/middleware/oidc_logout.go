@@ -15,7 +15,7 @@ func (o *oidc) logout(w http.ResponseWriter, r *http.Request) {
 	if ok {
 		o.provider.ended.end("id", s.ID)
 	}
-	w.Header()["Set-Cookie"] = o.session.expire(r.Header, o.cookie)
+	w.Header()["Set-Cookie"] = append(o.session.expire(r.Header, o.cookie), o.csrf.expire(r.Header)...)
 	after := ""
 	if u, err := url.Parse(o.AfterLogout); err == nil && o.AfterLogout != "" {
 		after = address(r, u)

@@ -18,9 +18,17 @@ type OIDC struct {
 	Logout            string         `json:"logout,omitempty"`
 	BackchannelLogout string         `json:"backchannelLogout,omitempty"`
 	LoginTime         time.Duration  `json:"loginTime,omitempty"` // that signing in may take; 0 is 10 min
+	NoLogin           bool           `json:"noLogin,omitempty"`   // strangers get 401; nobody is sent to the provider
+	CSRF              *CSRF          `json:"csrf,omitempty"`      // nil: unsafe requests need no token
 	Session           OIDCSession    `json:"session,omitzero"`
 	ClaimUse                         // of the ID token
 	Server            IdentityServer `json:"server,omitzero"`
+}
+
+// CSRF is how pages show that a request is theirs: what they find in a cookie, they write into a field.
+type CSRF struct {
+	Header   string `json:"header,omitempty"`   // "" is TraefikHub-Csrf-Token
+	Insecure bool   `json:"insecure,omitempty"` // the cookie goes over plain HTTP, too
 }
 
 // OIDCSession says for how long, and in which cookie, a browser is signed in.
