@@ -1,6 +1,8 @@
 package instance
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"testing"
@@ -21,15 +23,19 @@ func Serve(t testing.TB, cmd *exec.Cmd) (stop func()) {
 	return stop
 }
 
-// FreeAddress returns an address of this machine on which nobody listens now.
+// FreeAddress returns an address of this machine on which nobody listens now. Its port is not one of those that the
+// system gives to connections, so that a server that is stopped finds it free when it is started again.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		address := fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000))
+		if l, err := net.Listen("tcp", address); err == nil {
+			_ = l.Close()
+			return address
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // Await asks again until it is so: what happens in other processes cannot be waited for in another way.
