@@ -18,28 +18,48 @@ type Customer struct {
 	client        *http.Client
 }
 
-// NewCustomer returns one whose requests take what they take on a machine that is busy.
+// NewCustomer returns one who waits as long for an answer as a machine needs that is busy.
 func NewCustomer(t testing.TB, address, host string) *Customer {
-	return &Customer{t: t, address: address, host: host, client: &http.Client{Timeout: patience}}
+	return &Customer{t: t, address: address, host: host, client: &http.Client{Timeout: 20 * time.Second}}
 }
 
 // Ask sends one request. Without an answer, the status is 0 and the body says why.
 func (c *Customer) Ask(path string) (status int, body string) {
-	r, err := http.NewRequest(http.MethodGet, "http://"+c.address+path, nil)
+	status, _, body, err := c.send(path, func(*http.Request) {})
 	if err != nil {
 		return 0, err.Error()
 	}
+	return status, body
+}
+
+// Told is what is answered to a request, or the status and the program's reason where that is not 200. complete
+// completes the request. Without an answer, the test fails.
+func (c *Customer) Told(path string, complete func(*http.Request)) string {
+	c.t.Helper()
+	status, reason, body, err := c.send(path, complete)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if status != http.StatusOK {
+		return strings.TrimSpace(fmt.Sprintln(status, reason))
+	}
+	return body
+}
+
+func (c *Customer) send(path string, complete func(*http.Request)) (status int, reason, body string, err error) {
+	r, err := http.NewRequest(http.MethodGet, "http://"+c.address+path, nil)
+	if err != nil {
+		return 0, "", "", err
+	}
 	r.Host = c.host
+	complete(r)
 	answer, err := c.client.Do(r)
 	if err != nil {
-		return 0, err.Error()
+		return 0, "", "", err
 	}
 	defer answer.Body.Close()
 	content, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return 0, err.Error()
-	}
-	return answer.StatusCode, string(content)
+	return answer.StatusCode, answer.Header.Get("Fairlead-Reason"), string(content), err
 }
 
 // Load sends requests until stop is called, which fails the test where one was not answered with 200.

@@ -63,26 +63,10 @@ func (s *slapd) start(t *testing.T) (stop func()) {
 // ask returns the status, and the user that the service sees.
 func ask(t *testing.T, address, host, user, password string) string {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodGet, "http://"+address, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Host = host + ".example"
-	r.SetBasicAuth(user, password)
-	r.Header.Set("Username", "root")
-	answer, err := (&http.Client{Timeout: 20 * time.Second}).Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if answer.StatusCode != http.StatusOK {
-		return strings.TrimSpace(fmt.Sprintln(answer.StatusCode, answer.Header.Get("Fairlead-Reason")))
-	}
-	return string(body)
+	return instance.NewCustomer(t, address, host+".example").Told("/", func(r *http.Request) {
+		r.SetBasicAuth(user, password)
+		r.Header.Set("Username", "root")
+	})
 }
 
 func TestLDAP(t *testing.T) {

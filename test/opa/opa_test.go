@@ -115,28 +115,12 @@ type world struct {
 // ask returns the status, and the group that the service sees.
 func (w world) ask(t *testing.T, host, path, token string) string {
 	t.Helper()
-	r, err := http.NewRequest(http.MethodGet, "http://"+w.plain+path, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Host = host + ".example"
-	r.Header.Set("X-Group", "root")
-	if token != "" {
-		r.Header.Set("Authorization", "Bearer "+token)
-	}
-	answer, err := (&http.Client{Timeout: limit}).Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer answer.Body.Close()
-	body, err := io.ReadAll(answer.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if answer.StatusCode != http.StatusOK {
-		return strings.TrimSpace(fmt.Sprintln(answer.StatusCode, answer.Header.Get("Fairlead-Reason")))
-	}
-	return string(body)
+	return instance.NewCustomer(t, w.plain, host+".example").Told(path, func(r *http.Request) {
+		r.Header.Set("X-Group", "root")
+		if token != "" {
+			r.Header.Set("Authorization", "Bearer "+token)
+		}
+	})
 }
 
 // await asks until the answer is so.

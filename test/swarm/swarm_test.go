@@ -3,13 +3,10 @@
 package swarm_test
 
 import (
-	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -24,7 +21,7 @@ func TestSwarm(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs three Docker engines")
 	}
-	s := &suite{t: t, client: &http.Client{Timeout: 20 * time.Second}, program: instance.Program(t)}
+	s := &suite{t: t, program: instance.Program(t)}
 	s.makeSwarm()
 	folder := t.TempDir()
 	values := map[string]string{"A": s.a.Socket(), "B": s.b.Socket(), "C": s.c.Socket(), "SERVICE": ""}
@@ -47,7 +44,6 @@ type suite struct {
 	image   string
 	program string
 	address string
-	client  *http.Client
 }
 
 func (s *suite) makeSwarm() {
@@ -82,31 +78,17 @@ func (s *suite) create(name string, replicas int, flags ...string) {
 	s.a.Docker(slices.Concat(args, flags, []string{s.image})...)
 }
 
-// ask sends one request, and returns the status and what was answered.
-func (s *suite) ask(address, name string) (status int, body string) {
-	r, err := http.NewRequest(http.MethodGet, "http://"+address, nil)
-	if err != nil {
-		return 0, err.Error()
-	}
-	r.Host = name + ".example"
-	answer, err := s.client.Do(r)
-	if err != nil {
-		return 0, err.Error()
-	}
-	defer answer.Body.Close()
-	content, err := io.ReadAll(answer.Body)
-	if err != nil {
-		return 0, err.Error()
-	}
-	return answer.StatusCode, string(content)
+// customer asks for a service.
+func (s *suite) customer(address, name string) *instance.Customer {
+	return instance.NewCustomer(s.t, address, name+".example")
 }
 
 // awaitTasks waits until so many tasks of a service have answered, and returns their hosts.
 func (s *suite) awaitTasks(address, name string, n int) map[string]bool {
 	s.t.Helper()
-	hosts := map[string]bool{}
+	hosts, customer := map[string]bool{}, s.customer(address, name)
 	instance.Await(s.t, patience, fmt.Sprintf("%d tasks of %s answer", n, name), func() bool {
-		if status, body := s.ask(address, name); status == http.StatusOK {
+		if status, body := customer.Ask("/"); status == http.StatusOK {
 			hosts[body] = true
 		}
 		return len(hosts) == n
@@ -125,7 +107,7 @@ func (s *suite) replicas() {
 	}
 	s.a.Docker("service", "scale", "-d", "shop=0")
 	instance.Await(s.t, patience, "a service with no task answers 503", func() bool {
-		status, _ := s.ask(s.address, "shop")
+		status, _ := s.customer(s.address, "shop").Ask("/")
 		return status == http.StatusServiceUnavailable
 	})
 	s.a.Docker("service", "scale", "-d", "shop=4")
@@ -144,7 +126,7 @@ func (s *suite) start() {
 			tick := time.NewTicker(2 * time.Millisecond)
 			defer tick.Stop()
 			for range 20000 {
-				if status, _ := s.ask(s.address, name); status == http.StatusOK {
+				if status, _ := s.customer(s.address, name).Ask("/"); status == http.StatusOK {
 					break
 				}
 				<-tick.C
@@ -161,7 +143,7 @@ func (s *suite) start() {
 		s.a.Docker("service", "rm", fmt.Sprintf("start-%d", n))
 	}
 	instance.Await(s.t, patience, "a service that is gone has no route", func() bool {
-		status, _ := s.ask(s.address, "start-0")
+		status, _ := s.customer(s.address, "start-0").Ask("/")
 		return status == http.StatusNotFound
 	})
 }
@@ -169,47 +151,12 @@ func (s *suite) start() {
 // update replaces all tasks of a service while requests go on, both where their ports are published and in the network:
 // none is lost.
 func (s *suite) update() {
-	stop := s.load("shop")
+	stop := s.customer(s.address, "shop").Load()
 	s.a.Docker("service", "update", "-d", "--no-resolve-image", "--force", "shop")
 	instance.Await(s.t, 2*patience, "the update is completed", func() bool {
 		return s.a.Docker("service", "inspect", "-f", "{{.UpdateStatus.State}}", "shop") == "completed"
 	})
 	stop("four tasks were replaced")
-}
-
-// load sends requests until stop is called, which says how many were lost.
-func (s *suite) load(name string) (stop func(when string)) {
-	ctx, cancel := context.WithCancel(s.t.Context())
-	var (
-		all  sync.WaitGroup
-		mu   sync.Mutex
-		sent int
-		lost []string
-	)
-	for range 2 {
-		all.Go(func() {
-			tick := time.NewTicker(10 * time.Millisecond) // the engines need the processor, too
-			defer tick.Stop()
-			for ; ctx.Err() == nil; <-tick.C {
-				status, body := s.ask(s.address, name)
-				mu.Lock()
-				sent++
-				if status != http.StatusOK {
-					lost = append(lost, fmt.Sprintf("%d %s", status, strings.TrimSpace(body)))
-				}
-				mu.Unlock()
-			}
-		})
-	}
-	return func(when string) {
-		s.t.Helper()
-		cancel()
-		all.Wait()
-		s.t.Logf("%s under load: %d requests, %d lost", when, sent, len(lost))
-		if len(lost) > 0 || sent == 0 {
-			s.t.Errorf("%s: %d of %d requests were lost; the first: %v", when, len(lost), sent, lost[:min(len(lost), 3)])
-		}
-	}
 }
 
 // takeOver kills the manager that leads and is asked: another is asked, and what it changes is followed.
@@ -220,7 +167,7 @@ func (s *suite) takeOver(i *instance.Instance) {
 			return strings.Count(e.Try("node", "ls", "--format", "{{.ManagerStatus}}"), "Reachable") == 2
 		})
 	}
-	stop := s.load("shop")
+	stop := s.customer(s.address, "shop").Load()
 	s.a.Kill()
 	instance.Await(s.t, patience, "another manager leads", func() bool {
 		return s.b.Try("service", "scale", "-d", "shop=6") != ""
