@@ -106,3 +106,11 @@ func secretOf(ref config.KeyRef) (secretReader, error) {
 	_, err := read()
 	return read, err
 }
+
+// prefixes are what tags begin with that are labels. Nil: the usual ones.
+func prefixes(only string) []string {
+	if only == "" {
+		return nil
+	}
+	return []string{only}
+}

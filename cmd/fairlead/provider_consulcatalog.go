@@ -25,16 +25,13 @@ func newConsulCatalog(c config.ConsulCatalog) (provider.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	prefixes := []string{"fairlead", "traefik"}
-	if c.Prefix != "" {
-		prefixes = []string{c.Prefix}
-	}
 	return consulcatalog.New(consulcatalog.Config{
 		Source: c.Source(), Address: c.Endpoint.Address, Datacenter: c.Endpoint.Datacenter, Namespace: c.Namespace,
 		Token: token, Username: auth.Username, Password: password, TLS: tls,
 		Stale: c.Stale, Consistent: c.RequireConsistent, States: c.StrictChecks,
 		Options: dynamic.WorkloadOptions{
-			ExposedByDefault: c.ExposedByDefault, DefaultRule: c.DefaultRule, Constraints: c.Constraints, Prefixes: prefixes,
+			ExposedByDefault: c.ExposedByDefault, DefaultRule: c.DefaultRule, Constraints: c.Constraints,
+			Prefixes: prefixes(c.Prefix),
 		},
 	})
 }

@@ -17,15 +17,12 @@ func newNomad(c config.Nomad) (provider.Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	prefixes := []string{"fairlead", "traefik"}
-	if c.Prefix != "" {
-		prefixes = []string{c.Prefix}
-	}
 	return nomad.New(nomad.Config{
 		Source: c.Source(), Address: c.Endpoint.Address, Region: c.Endpoint.Region, Namespace: c.Namespaces[0],
 		Token: token, TLS: tls, Stale: c.Stale, Checks: c.CheckInterval, DropEmpty: !c.AllowEmptyServices,
 		Options: dynamic.WorkloadOptions{
-			ExposedByDefault: c.ExposedByDefault, DefaultRule: c.DefaultRule, Constraints: c.Constraints, Prefixes: prefixes,
+			ExposedByDefault: c.ExposedByDefault, DefaultRule: c.DefaultRule, Constraints: c.Constraints,
+			Prefixes: prefixes(c.Prefix),
 		},
 	})
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/consul/api"
@@ -57,33 +56,15 @@ func (c *client) query(ctx context.Context, index uint64) (*api.QueryOptions, co
 	return q.WithContext(ctx), cancel
 }
 
-// services returns the names of the services that may be served, once they are newer than an index.
-func (c *client) services(ctx context.Context, index uint64) ([]string, uint64, error) {
+// services returns the tags of all services by name, once they are newer than an index.
+func (c *client) services(ctx context.Context, index uint64) (map[string][]string, uint64, error) {
 	q, cancel := c.query(ctx, index)
 	defer cancel()
 	all, meta, err := c.api.Catalog().Services(q)
 	if err != nil {
 		return nil, 0, c.brief(err)
 	}
-	var names []string
-	for name, tags := range all {
-		if c.config.Options.ExposedByDefault || c.labelled(tags) {
-			names = append(names, name)
-		}
-	}
-	return names, meta.LastIndex, nil
-}
-
-// labelled reports whether a tag says anything to us.
-func (c *client) labelled(tags []string) bool {
-	for _, tag := range tags {
-		for _, prefix := range c.config.Options.Prefixes {
-			if len(tag) > len(prefix) && strings.EqualFold(tag[:len(prefix)+1], prefix+".") {
-				return true
-			}
-		}
-	}
-	return false
+	return all, meta.LastIndex, nil
 }
 
 // instances returns those of a service, healthy or not, once they are newer than an index.

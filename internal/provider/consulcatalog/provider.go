@@ -85,8 +85,8 @@ func (p *Provider) Run(ctx context.Context, publish func(model.Snapshot)) error 
 	defer c.running.Wait()
 	defer cancel()
 	c.watch(ctx, "", func(ctx context.Context, index uint64) (uint64, func(), error) {
-		names, next, err := client.services(ctx, index)
-		return next, func() { send(ctx, c.names, names) }, err
+		all, next, err := client.services(ctx, index)
+		return next, func() { send(ctx, c.names, p.served(all)) }, err
 	})
 	if err := c.next(ctx, nil); err != nil { // the names
 		return err
@@ -225,9 +225,19 @@ func (p *Provider) state(instance string, checks api.HealthChecks) string {
 	return state
 }
 
+// served returns the names of the services that may be served.
+func (p *Provider) served(all map[string][]string) (names []string) {
+	for name, tags := range all {
+		if p.workloads.MayServe(tags) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func (p *Provider) workload(name, state string, e *api.ServiceEntry) dynamic.Workload {
 	w := dynamic.Workload{
-		Name: e.Service.Service, Instance: name, Tags: e.Service.Tags, Labels: labels(e.Service.Tags),
+		Name: e.Service.Service, Instance: name, Tags: e.Service.Tags, Labels: dynamic.TagLabels(e.Service.Tags),
 		Host: e.Service.Address, Weight: e.Service.Weights.Passing,
 		Created: time.Unix(int64(e.Service.CreateIndex), 0), // no time, but in its order
 	}
@@ -249,15 +259,4 @@ func (p *Provider) workload(name, state string, e *api.ServiceEntry) dynamic.Wor
 		w.Weight = e.Service.Weights.Warning
 	}
 	return w
-}
-
-// labels are the tags that are key=value.
-func labels(tags []string) map[string]string {
-	all := make(map[string]string, len(tags))
-	for _, tag := range tags {
-		if key, value, ok := strings.Cut(tag, "="); ok {
-			all[key] = value
-		}
-	}
-	return all
 }

@@ -72,20 +72,14 @@ func (p *Provider) Run(ctx context.Context, publish func(model.Snapshot)) error 
 
 // workload is an instance of a service as labels describe it.
 func (p *Provider) workload(r registration) dynamic.Workload {
-	labels := make(map[string]string, len(r.Tags))
-	for _, tag := range r.Tags {
-		if key, value, ok := strings.Cut(tag, "="); ok {
-			labels[key] = value
-		}
-	}
 	w := dynamic.Workload{
-		Name: r.ServiceName, Instance: "instance " + r.ID, Tags: r.Tags, Labels: labels, Host: r.Address,
+		Name: r.ServiceName, Instance: "instance " + r.ID, Tags: r.Tags, Labels: dynamic.TagLabels(r.Tags), Host: r.Address,
 		Created: time.Unix(int64(r.CreateIndex), 0), // no time, but in its order
 	}
 	if p.config.Namespace != "default" {
 		w.Namespace = p.config.Namespace
 	}
-	if strings.EqualFold(p.workloads.Setting(labels, "nomad.canary"), "true") {
+	if strings.EqualFold(p.workloads.Setting(w.Labels, "nomad.canary"), "true") {
 		w.Short, w.Name = w.Name, w.Name+"-canary"
 	}
 	if r.Port > 0 && r.Port < 1<<16 {
@@ -95,21 +89,6 @@ func (p *Provider) workload(r registration) dynamic.Workload {
 		w.State, w.Host, w.Ports = model.NotReady, "", nil
 	}
 	return w
-}
-
-// exposed reports whether instances with these tags may be served.
-func (p *Provider) exposed(tags []string) bool {
-	if p.config.Options.ExposedByDefault {
-		return true
-	}
-	for _, tag := range tags {
-		for _, prefix := range p.config.Options.Prefixes {
-			if len(tag) > len(prefix) && strings.EqualFold(tag[:len(prefix)+1], prefix+".") {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 var errQuiet = errors.New("nothing is new")

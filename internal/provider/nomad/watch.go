@@ -129,7 +129,7 @@ func (w *watch) next(ctx context.Context, quiet <-chan time.Time) error {
 func (w *watch) read(ctx context.Context, c change) error {
 	var names []string
 	for name, tags := range c.services {
-		if _, known := w.services[name]; known || w.provider.exposed(tags) {
+		if _, known := w.services[name]; known || w.provider.workloads.MayServe(tags) {
 			names = append(names, name)
 		}
 	}
@@ -147,7 +147,7 @@ func (w *watch) read(ctx context.Context, c change) error {
 	}
 	for i, name := range names {
 		delete(w.services, name)
-		list := slices.DeleteFunc(found[i], func(r registration) bool { return !w.provider.exposed(r.Tags) })
+		list := slices.DeleteFunc(found[i], func(r registration) bool { return !w.provider.workloads.MayServe(r.Tags) })
 		if len(list) > 0 {
 			w.services[name] = list
 		}

@@ -84,11 +84,7 @@ func (c *content) definition(d *definition, n *document.Node) {
 		Weight: d.Weights.Passing,
 	}
 	maps.Copy(w.Labels, d.Meta)
-	for _, tag := range d.Tags {
-		if key, value, ok := strings.Cut(tag, "="); ok {
-			w.Labels[key] = value
-		}
-	}
+	maps.Copy(w.Labels, dynamic.TagLabels(d.Tags))
 	if d.Port > 0 {
 		w.Ports = []dynamic.WorkloadPort{{Number: d.Port}, {Number: d.Port, UDP: true}}
 	}
