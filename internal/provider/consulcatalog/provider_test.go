@@ -1,19 +1,15 @@
 package consulcatalog_test
 
 import (
-	"context"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/hashicorp/consul/api"
-	"go.uber.org/goleak"
 
 	"github.com/fairlead/fairlead/internal/dynamic"
 	"github.com/fairlead/fairlead/internal/model"
@@ -134,55 +130,12 @@ func TestContract(t *testing.T) {
 			Source: source, Provider: start(t, c, nil), Apart: true,
 			Set: func(set map[string]string) { c.change(func() { c.entries = rules(set) }) },
 			Spoil: func(set map[string]string) {
-				set = maps.Clone(set)
-				set["bad"] = "Hos(`"
-				c.change(func() { c.entries = rules(set) })
+				c.change(func() { c.entries = rules(providertest.Spoilt(set)) })
 			},
 			Break: func() { c.change(func() { c.broken = true }) },
 			Heal:  func() { c.change(func() { c.broken = false }) },
 		}
 	}})
-}
-
-// run runs a provider until the test ends, and returns what it publishes.
-func run(t *testing.T, p *consulcatalog.Provider) (published chan model.Snapshot) {
-	t.Helper()
-	ignore := goleak.IgnoreCurrent()
-	published = make(chan model.Snapshot, 100)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = p.Run(ctx, func(s model.Snapshot) { published <- s })
-	}()
-	t.Cleanup(func() {
-		cancel()
-		<-done
-		goleak.VerifyNone(t, ignore)
-	})
-	return published
-}
-
-// until waits for a snapshot whose one service has these endpoints, by port and state.
-func until(t *testing.T, published chan model.Snapshot, want string) model.Snapshot {
-	t.Helper()
-	got := "nothing"
-	for {
-		select {
-		case s := <-published:
-			got = ""
-			for _, service := range s.Services {
-				for _, e := range service.Endpoints {
-					got += strings.TrimPrefix(e.Addr, "127.0.0.1") + string(e.State) + " "
-				}
-			}
-			if got == want {
-				return s
-			}
-		case <-time.After(time.Minute):
-			t.Fatalf("published %q, want %q", got, want)
-		}
-	}
 }
 
 func TestHealth(t *testing.T) {
@@ -191,29 +144,29 @@ func TestHealth(t *testing.T) {
 		c.change(func() { c.entries = map[string][]*api.ServiceEntry{"shop": entries} })
 	}
 	set(instance("shop", "shop-1", "passing"), instance("shop", "shop-2", "warning"))
-	published := run(t, start(t, c, nil))
-	until(t, published, ":129 :130 ")
+	w := providertest.Start(t, start(t, c, nil), providertest.Ports)
+	w.Until(":129 :130 ")
 	set(instance("shop", "shop-1", "passing"), instance("shop", "shop-2", "critical"))
-	until(t, published, ":129 ")
+	w.Until(":129 ")
 	set(instance("shop", "shop-1", "critical"), instance("shop", "shop-2", "critical"))
-	if s := until(t, published, ""); len(s.Routes) != 1 {
+	if s := w.Until(""); len(s.Routes) != 1 {
 		t.Errorf("%d routes once no instance is healthy, want the one of before", len(s.Routes))
 	}
 	// An agent was started again: its checks have not run yet. Nor have those of an instance that is new.
 	set(instance("shop", "shop-1", "passing"), instance("shop", "shop-2", "critical"))
-	until(t, published, ":129 ")
+	w.Until(":129 ")
 	for _, id := range []string{"shop-1", "shop-2", "shop-3"} {
 		e := instance("shop", id, "critical")
 		e.Checks[0].Output = ""
 		c.change(func() { c.entries["shop"] = append(c.entries["shop"][:id[5]-'1'], e) })
 	}
 	set(append(c.entries["shop"], instance("shop", "shop-4", "passing"))...)
-	until(t, published, ":129 :132 ")
+	w.Until(":129 :132 ")
 	maintained := instance("shop", "shop-1", "passing")
 	maintained.Checks = append(maintained.Checks,
 		&api.HealthCheck{CheckID: "_service_maintenance:shop-1", Status: "critical"})
 	set(maintained, instance("shop", "shop-2", "passing"))
-	until(t, published, ":129draining :130 ")
+	w.Until(":129draining :130 ")
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, r := range c.requests {
@@ -236,11 +189,11 @@ func TestWhichServices(t *testing.T) {
 			"disabled": {instance("disabled", "disabled-4", "passing", "traefik.enable=false", "prod")},
 		}
 	})
-	published := run(t, start(t, c, func(o *consulcatalog.Config) {
+	w := providertest.Start(t, start(t, c, func(o *consulcatalog.Config) {
 		o.Options.ExposedByDefault, o.Options.Constraints = false, "Tag(`prod`)"
 		o.Datacenter, o.Stale = "dc2", true
-	}))
-	s := until(t, published, ":130 :133 ")
+	}), providertest.Ports)
+	s := w.Until(":130 :133 ")
 	if len(s.Routes) != 2 || s.Routes[0].Match.String()+s.Routes[1].Match.String() != "Host(`shop`)Host(`shop-canary`)" {
 		t.Errorf("routes %v", s.Routes)
 	}

@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/fairlead/fairlead/internal/dynamic"
 	"github.com/fairlead/fairlead/internal/model"
@@ -50,9 +48,7 @@ func TestContract(t *testing.T) {
 		return providertest.Place{
 			Source: source, Provider: newProvider(t, e, nil), Set: set,
 			Spoil: func(rules map[string]string) {
-				rules = maps.Clone(rules)
-				rules["bad"] = "Hos(`"
-				set(rules)
+				set(providertest.Spoilt(rules))
 			},
 			Break: func() { e.SetBroken(true) },
 			Heal:  func() { e.SetBroken(false) },
@@ -60,62 +56,11 @@ func TestContract(t *testing.T) {
 	}})
 }
 
-// running is a provider at work.
-type running struct {
-	t         *testing.T
-	published chan model.Snapshot
-	ended     chan error
-}
-
-func run(t *testing.T, p *docker.Provider) *running {
-	t.Helper()
-	r := &running{t, make(chan model.Snapshot, 1000), make(chan error, 1)}
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() { r.ended <- p.Run(ctx, func(s model.Snapshot) { r.published <- s }) }()
-	t.Cleanup(func() {
-		cancel()
-		<-r.ended
-	})
-	return r
-}
-
-// until waits for a snapshot with these services: "a=1.2.3.4:80,1.2.3.5:80! b=" (! is not ready).
-func (r *running) until(want string) model.Snapshot {
-	r.t.Helper()
-	var last string
-	deadline := time.After(20 * time.Second)
-	for {
-		select {
-		case s := <-r.published:
-			if last = services(s); last == want {
-				return s
-			}
-		case err := <-r.ended:
-			r.ended <- err
-			r.t.Fatalf("ended: %v", err)
-		case <-deadline:
-			r.t.Fatalf("last published %q, want %q", last, want)
-		}
-	}
-}
-
-func services(s model.Snapshot) string {
-	var all []string
-	for _, svc := range s.Services {
-		var list []string
-		for _, e := range svc.Endpoints {
-			list = append(list, e.Addr+map[model.EndpointState]string{model.NotReady: "!"}[e.State])
-		}
-		all = append(all, svc.Name.Name+"="+strings.Join(list, ","))
-	}
-	return strings.Join(all, " ")
-}
-
 // What a container goes through, and what is published on each event.
 func TestLife(t *testing.T) {
 	e := newFake(t)
-	r := run(t, newProvider(t, e, nil))
-	r.until("")
+	r := providertest.Start(t, newProvider(t, e, nil), providertest.Services)
+	r.Until("")
 	status := func(status string) func(map[string]any) {
 		return func(c map[string]any) { c["Status"] = status }
 	}
@@ -143,20 +88,18 @@ func TestLife(t *testing.T) {
 	} {
 		e.put("a", nil, step.change)
 		e.tell("a", step.event[0], step.event[1:]...)
-		r.until(step.want)
+		r.Until(step.want)
 	}
 	e.tell("a", "kill", "signal", "1") // a reload, told to be one
 	e.put("b", nil, func(c map[string]any) { c["NetworkSettings"] = networks("bridge", "172.17.0.3") })
 	e.tell("b", "start")
-	r.until(up + " b=172.17.0.3:80")
+	r.Until(up + " b=172.17.0.3:80")
 	e.remove("a")
 	e.tell("a", "destroy")
-	r.until("b=172.17.0.3:80")
+	r.Until("b=172.17.0.3:80")
 	e.Cut()
-	if err := <-r.ended; err == nil {
+	if err := r.Wait(); err == nil {
 		t.Error("the end of the events is no error")
-	} else {
-		r.ended <- err
 	}
 }
 
@@ -227,7 +170,7 @@ func TestAddresses(t *testing.T) {
 			e.put("other", map[string]string{"traefik.enable": "false"}, func(c map[string]any) {
 				c["NetworkSettings"] = networks("x", "10.0.0.9")
 			})
-			run(t, newProvider(t, e, test.config)).until(test.want)
+			providertest.Start(t, newProvider(t, e, test.config), providertest.Services).Until(test.want)
 		})
 	}
 }
@@ -237,17 +180,15 @@ func TestGarbage(t *testing.T) {
 	e := newFake(t)
 	e.put("a", nil, nil)
 	p := newProvider(t, e, nil)
-	r := run(t, p)
-	r.until("a=172.17.0.2:80")
+	r := providertest.Start(t, p, providertest.Services)
+	r.Until("a=172.17.0.2:80")
 	e.put("a", nil, func(c map[string]any) { c["NetworkSettings"] = networks("a", "no address") })
 	e.tell("a", "start")
-	if err := <-r.ended; err == nil || !strings.Contains(err.Error(), "listing containers") {
+	if err := r.Wait(); err == nil || !strings.Contains(err.Error(), "listing containers") {
 		t.Errorf("ended with %v", err)
-	} else {
-		r.ended <- err
 	}
-	if len(r.published) > 0 {
-		t.Errorf("published %v", services(<-r.published))
+	if len(r.Published) > 0 {
+		t.Errorf("published %v", providertest.Services(<-r.Published))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,9 +80,7 @@ func place(t *testing.T, folder bool) providertest.Place {
 		Provider: file.New(file.Config{Source: source, Path: path}, slog.New(slog.DiscardHandler)),
 		Set:      func(rules map[string]string) { replace(t, routes, config(rules)) },
 		Spoil: func(rules map[string]string) {
-			rules = maps.Clone(rules)
-			rules["bad"] = "Hos(`"
-			replace(t, routes, config(rules))
+			replace(t, routes, config(providertest.Spoilt(rules)))
 		},
 		Break: func() { must(t, os.Rename(path, path+".away")) },
 		Heal:  func() { must(t, os.Rename(path+".away", path)) },

@@ -4,7 +4,6 @@ import (
 	"compress/gzip"
 	"context"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -100,9 +99,7 @@ func TestContract(t *testing.T) {
 			Provider: httpfile.New(config(s), slog.New(slog.DiscardHandler)),
 			Set:      func(rules map[string]string) { set(providertest.Document(rules)) },
 			Spoil: func(rules map[string]string) {
-				rules = maps.Clone(rules)
-				rules["bad"] = "Hos(`"
-				set(providertest.Document(rules))
+				set(providertest.Document(providertest.Spoilt(rules)))
 			},
 			Break: func() { s.set("", refuse) },
 			Heal:  func() { s.set(body, byBytes(body)) },

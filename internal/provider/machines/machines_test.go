@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -107,9 +106,7 @@ func TestContract(t *testing.T) {
 		return providertest.Place{
 			Source: source, Provider: p, Set: set,
 			Spoil: func(rules map[string]string) {
-				rules = maps.Clone(rules)
-				rules["bad"] = "Hos(`"
-				set(rules)
+				set(providertest.Spoilt(rules))
 			},
 			Break: func() { store.break_(true) },
 			Heal:  func() { store.break_(false) },

@@ -1,15 +1,11 @@
 package nomad_test
 
 import (
-	"context"
-	"maps"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 
 	"github.com/fairlead/fairlead/internal/dynamic"
 	"github.com/fairlead/fairlead/internal/model"
@@ -62,9 +58,7 @@ func TestContract(t *testing.T) {
 			Source: source, Provider: start(t, n, nil), Apart: true,
 			Set: func(set map[string]string) { n.change(func() { n.rules(set) }) },
 			Spoil: func(set map[string]string) {
-				set = maps.Clone(set)
-				set["bad"] = "Hos(`"
-				n.change(func() { n.rules(set) })
+				n.change(func() { n.rules(providertest.Spoilt(set)) })
 			},
 			Break: func() { n.change(func() { n.broken = true }) },
 			Heal:  func() { n.change(func() { n.broken = false }) },
@@ -72,71 +66,25 @@ func TestContract(t *testing.T) {
 	}})
 }
 
-// run runs a provider until stop is called or the test ends, and returns what it publishes.
-func run(t *testing.T, p *provider.Provider) (published chan model.Snapshot, stop func() error) {
-	t.Helper()
-	ignore := goleak.IgnoreCurrent()
-	published = make(chan model.Snapshot, 100)
-	ctx, cancel := context.WithCancel(t.Context())
-	done := make(chan error, 1)
-	go func() { done <- p.Run(ctx, func(s model.Snapshot) { published <- s }) }()
-	var ended bool
-	stop = func() error {
-		if ended {
-			return nil
-		}
-		ended = true
-		cancel()
-		return <-done
-	}
-	t.Cleanup(func() {
-		_ = stop()
-		goleak.VerifyNone(t, ignore)
-	})
-	return published, stop
-}
-
-// until waits for a snapshot whose services have these endpoints, by port and state.
-func until(t *testing.T, published chan model.Snapshot, want string) model.Snapshot {
-	t.Helper()
-	got := "nothing"
-	for {
-		select {
-		case s := <-published:
-			got = ""
-			for _, service := range s.Services {
-				for _, e := range service.Endpoints {
-					got += strings.TrimPrefix(e.Addr, "127.0.0.1") + string(e.State) + " "
-				}
-			}
-			if got == want {
-				return s
-			}
-		case <-time.After(time.Minute):
-			t.Fatalf("published %q, want %q", got, want)
-		}
-	}
-}
-
 func TestInstances(t *testing.T) {
 	n := serve(t)
-	published, _ := run(t, start(t, n, nil))
-	until(t, published, "")
+	w := providertest.Start(t, start(t, n, nil), providertest.Ports)
+	w.Until("")
 	set := func(all ...registration) {
 		n.change(func() { n.services = map[string][]registration{"shop": all} })
 	}
 	n.checks["a"], n.checks["b"] = nil, nil
 	set(instance("shop", "a", 81))
-	s := until(t, published, ":81 ")
+	s := w.Until(":81 ")
 	if len(s.Routes) != 1 || s.Routes[0].Match.String() != "Host(`shop`)" {
 		t.Errorf("routes %v", s.Routes)
 	}
 	set(instance("shop", "a", 81), instance("shop", "b", 82))
-	until(t, published, ":81 :82 ")
+	w.Until(":81 :82 ")
 	set(instance("shop", "b", 82))
-	until(t, published, ":82 ")
+	w.Until(":82 ")
 	n.change(func() { n.services = nil })
-	if s := until(t, published, ""); len(s.Routes) != 0 {
+	if s := w.Until(""); len(s.Routes) != 0 {
 		t.Errorf("%d routes of a service that is gone", len(s.Routes))
 	}
 }
@@ -154,37 +102,37 @@ func TestChecks(t *testing.T) {
 	says("b", "pending")
 	n.services["shop"] = []registration{instance("shop", "a", 81), instance("shop", "b", 82)}
 	p := start(t, n, nil)
-	published, stop := run(t, p)
-	until(t, published, ":81 ")
+	w := providertest.Start(t, p, providertest.Ports)
+	w.Until(":81 ")
 	says("b", "success")
-	until(t, published, ":81 :82 ")
+	w.Until(":81 :82 ")
 	says("a", "failure")
-	if s := until(t, published, ":82 "); len(s.Routes) != 1 {
+	if s := w.Until(":82 "); len(s.Routes) != 1 {
 		t.Errorf("%d routes", len(s.Routes))
 	}
 
 	// The agent is started again: no check has run since.
-	if err := stop(); err == nil {
+	if err := w.Stop(); err == nil {
 		t.Error("a run ends without an error")
 	}
 	says("a", "pending")
 	says("b", "pending")
-	published, stop = run(t, p)
-	until(t, published, ":82 ")
+	w = providertest.Start(t, p, providertest.Ports)
+	w.Until(":82 ")
 	says("b", "failure")
-	if s := until(t, published, ""); len(s.Routes) != 1 {
+	if s := w.Until(""); len(s.Routes) != 1 {
 		t.Errorf("%d routes once no instance is ready, want the one of before", len(s.Routes))
 	}
 	says("a", "success")
-	until(t, published, ":81 ")
+	w.Until(":81 ")
 
 	// The node is not to be reached: what was known counts. Of what is new, nothing is known that speaks against it.
 	n.change(func() {
 		delete(n.checks, "a")
 		n.services["shop"] = append(n.services["shop"], instance("shop", "c", 83))
 	})
-	until(t, published, ":81 :83 ")
-	_ = stop()
+	w.Until(":81 :83 ")
+	_ = w.Stop()
 }
 
 // A Nomad client registers a service before it knows of its checks.
@@ -193,12 +141,12 @@ func TestChecksToCome(t *testing.T) {
 	n.checks["a"], n.checks["b"] = nil, nil
 	n.checked = map[string]bool{"b": true}
 	n.services["shop"] = []registration{instance("shop", "a", 81), instance("shop", "b", 82)}
-	published, _ := run(t, start(t, n, nil))
-	until(t, published, ":81 ")
+	w := providertest.Start(t, start(t, n, nil), providertest.Ports)
+	w.Until(":81 ")
 	n.mu.Lock()
 	n.checks["b"] = map[string]string{"shop": "success"}
 	n.mu.Unlock()
-	until(t, published, ":81 :82 ")
+	w.Until(":81 :82 ")
 }
 
 func TestNoChecks(t *testing.T) {
@@ -214,11 +162,11 @@ func TestNoChecks(t *testing.T) {
 		{func(c *provider.Config) { c.DropEmpty = true }, "", 0},
 		{func(c *provider.Config) { c.Checks = 0 }, ":81 ", 1},
 	} {
-		published, stop := run(t, start(t, n, test.change))
-		if s := until(t, published, test.want); len(s.Routes) != test.routes {
+		w := providertest.Start(t, start(t, n, test.change), providertest.Ports)
+		if s := w.Until(test.want); len(s.Routes) != test.routes {
 			t.Errorf("%d routes, want %d", len(s.Routes), test.routes)
 		}
-		_ = stop()
+		_ = w.Stop()
 	}
 }
 
@@ -235,11 +183,11 @@ func TestWhichServices(t *testing.T) {
 		n.services[r.ServiceName] = append(n.services[r.ServiceName], r)
 		n.checks[r.AllocID] = nil
 	}
-	published, _ := run(t, start(t, n, func(c *provider.Config) {
+	w := providertest.Start(t, start(t, n, func(c *provider.Config) {
 		c.Options.ExposedByDefault, c.Options.Constraints = false, "Tag(`prod`)"
 		c.Region, c.Namespace, c.Stale = "eu", "team", true
-	}))
-	s := until(t, published, ":82 :85 ")
+	}), providertest.Ports)
+	s := w.Until(":82 :85 ")
 	var got []string
 	for _, r := range s.Routes {
 		got = append(got, r.Match.String())

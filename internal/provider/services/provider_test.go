@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -100,9 +99,7 @@ func TestContract(t *testing.T) {
 				return providertest.Place{
 					Source: source, Provider: provider(t, dir), Set: set,
 					Spoil: func(rules map[string]string) {
-						rules = maps.Clone(rules)
-						rules["bad"] = "Hos(`"
-						set(rules)
+						set(providertest.Spoilt(rules))
 					},
 					Break: func() { must(t, os.Rename(dir, dir+".away")) },
 					Heal:  func() { must(t, os.Rename(dir+".away", dir)) },

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/fairlead/fairlead/internal/model"
+	"github.com/fairlead/fairlead/internal/provider/providertest"
 	provider "github.com/fairlead/fairlead/internal/provider/swarm"
 )
 
@@ -110,9 +111,9 @@ func TestAddresses(t *testing.T) {
 			s := newSwarm()
 			s.put("web", test.labels, nil, test.task)
 			p := newProvider(t, test.config, newFake(t, s))
-			got := <-run(t, p).published
-			if services(got) != test.want {
-				t.Errorf("published %q, want %q; problems: %v", services(got), test.want, got.Problems)
+			got := <-providertest.Start(t, p, providertest.Services).Published
+			if providertest.Services(got) != test.want {
+				t.Errorf("published %q, want %q; problems: %v", providertest.Services(got), test.want, got.Problems)
 			}
 			if (test.want == "web=") != (len(got.Problems) == 1) {
 				t.Errorf("the problems are %v", got.Problems)
@@ -133,9 +134,9 @@ func TestServices(t *testing.T) {
 	s.put("job", enabled(), func(service object) { // nobody's
 		service["Spec"].(object)["Mode"] = object{"ReplicatedJob": object{}}
 	}, task("t2", "10.0.1.8"))
-	got := <-run(t, newProvider(t, nil, newFake(t, s))).published
-	if want := "away= shop-web=10.0.1.7:80"; services(got) != want {
-		t.Errorf("published %q, want %q; problems: %v", services(got), want, got.Problems)
+	got := <-providertest.Start(t, newProvider(t, nil, newFake(t, s)), providertest.Services).Published
+	if want := "away= shop-web=10.0.1.7:80"; providertest.Services(got) != want {
+		t.Errorf("published %q, want %q; problems: %v", providertest.Services(got), want, got.Problems)
 	}
 	web, _ := model.Find(got.Routes, model.Ref{Name: model.Name{Name: "web"}, Source: source})
 	name := model.Name{Namespace: "shop", Name: "web"}
@@ -143,8 +144,8 @@ func TestServices(t *testing.T) {
 		t.Errorf("%v is not exported as %v", web, name)
 	}
 	drop := func(c *provider.Config) { c.DropEmpty = true }
-	got = <-run(t, newProvider(t, drop, newFake(t, s))).published
-	if want := "shop-web=10.0.1.7:80"; services(got) != want {
-		t.Errorf("without what is not ready: %q, want %q", services(got), want)
+	got = <-providertest.Start(t, newProvider(t, drop, newFake(t, s)), providertest.Services).Published
+	if want := "shop-web=10.0.1.7:80"; providertest.Services(got) != want {
+		t.Errorf("without what is not ready: %q, want %q", providertest.Services(got), want)
 	}
 }

@@ -118,9 +118,7 @@ func TestContract(t *testing.T) {
 		return providertest.Place{
 			Source: source, Provider: start(t, f), Set: set,
 			Spoil: func(rules map[string]string) {
-				rules = maps.Clone(rules)
-				rules["bad"] = "Hos(`"
-				set(rules)
+				set(providertest.Spoilt(rules))
 			},
 			Break: func() { f.change(func() { f.broken = true }) },
 			Heal:  func() { f.change(func() { f.broken = false }) },
