@@ -21,8 +21,8 @@ const patience = 2 * time.Minute
 type place interface {
 	// values are those that the instance's files ask for.
 	values() map[string]string
-	// start runs the place, or what was left of it by crash. The cluster's instance runs already.
-	start(c *cluster)
+	// start runs the place; again: what was left of it by crash. The cluster's instance runs already.
+	start(c *cluster, again bool)
 	// crash ends it with all that runs in it, as a loss of its hosts does.
 	crash()
 }
@@ -97,11 +97,12 @@ func newCluster(t *testing.T, program, name string, p place) *cluster {
 
 func (c *cluster) start() {
 	c.t.Helper()
+	again := c.instance != nil
 	var err error
 	if c.instance, err = instance.Run(c.program, c.folder); err != nil {
 		c.t.Fatalf("%s: %v", c.name, err)
 	}
-	c.place.start(c)
+	c.place.start(c, again)
 }
 
 func (c *cluster) crash() {

@@ -24,31 +24,28 @@ func labels() []string {
 
 // docker is a Docker engine with one container.
 type docker struct {
-	name, image string
-	engine      *lab.Engine
-	ran         bool
+	engine *lab.Engine
 }
 
 func newDocker(t *testing.T, name string) *docker {
 	t.Helper()
-	d := &docker{name: name, engine: lab.NewEngine(t)}
+	d := &docker{engine: lab.NewEngine(t)}
 	d.engine.Start()
-	d.image = d.engine.Image("shop", "ENV NAME="+name)
+	image := d.engine.Image("shop", "ENV NAME="+name)
 	run := []string{"run", "-d", "--restart", "always"}
 	for _, label := range labels() {
 		run = append(run, "--label", label)
 	}
-	d.engine.Docker(append(run, d.image)...)
+	d.engine.Docker(append(run, image)...)
 	return d
 }
 
 func (d *docker) values() map[string]string { return map[string]string{"ENGINE": d.engine.Socket()} }
 
-func (d *docker) start(*cluster) {
-	if d.ran { // the containers that ran are started with the engine
+func (d *docker) start(_ *cluster, again bool) {
+	if again { // the containers that ran are started with the engine
 		d.engine.Start()
 	}
-	d.ran = true
 }
 
 func (d *docker) crash() { d.engine.Crash() }
@@ -57,7 +54,6 @@ func (d *docker) crash() { d.engine.Crash() }
 // their nodes: the edge's cluster is in none of its networks.
 type swarm struct {
 	manager, worker *lab.Engine
-	ran             bool
 }
 
 func newSwarm(t *testing.T, name string) *swarm {
@@ -82,12 +78,11 @@ func newSwarm(t *testing.T, name string) *swarm {
 
 func (s *swarm) values() map[string]string { return map[string]string{"ENGINE": s.manager.Socket()} }
 
-func (s *swarm) start(*cluster) {
-	if s.ran {
+func (s *swarm) start(_ *cluster, again bool) {
+	if again {
 		s.manager.Start()
 		s.worker.Start()
 	}
-	s.ran = true
 }
 
 func (s *swarm) crash() {
@@ -109,7 +104,7 @@ func newMachine(t *testing.T, app string) *machine {
 
 func (m *machine) values() map[string]string { return map[string]string{"API": m.api} }
 
-func (m *machine) start(c *cluster) {
+func (m *machine) start(c *cluster, _ bool) {
 	m.t.Helper()
 	_, m.port, _ = strings.Cut(instance.FreeAddress(m.t), ":")
 	args := []string{
@@ -138,7 +133,6 @@ type consul struct {
 	t       *testing.T
 	agent   *lab.Consul
 	program *program
-	ran     bool
 }
 
 func newConsul(t *testing.T, app, name string) *consul {
@@ -148,14 +142,13 @@ func newConsul(t *testing.T, app, name string) *consul {
 
 func (c *consul) values() map[string]string { return map[string]string{"CONSUL": c.agent.Address()} }
 
-func (c *consul) start(*cluster) {
+func (c *consul) start(_ *cluster, again bool) {
 	c.t.Helper()
 	c.agent.Start()
 	c.program.start()
-	if !c.ran { // it remembers what it was told
+	if !again { // it remembers what it was told
 		c.agent.Do("PUT", "/v1/agent/service/register", c.registration())
 	}
-	c.ran = true
 }
 
 func (c *consul) registration() string {
@@ -183,7 +176,6 @@ func (c *consul) crash() {
 type nomad struct {
 	server, agent *lab.Nomad
 	job           string
-	ran           bool
 }
 
 func newNomad(t *testing.T, app, name string) *nomad {
@@ -203,13 +195,12 @@ func newNomad(t *testing.T, app, name string) *nomad {
 
 func (n *nomad) values() map[string]string { return map[string]string{"NOMAD": n.server.Address()} }
 
-func (n *nomad) start(*cluster) {
+func (n *nomad) start(_ *cluster, again bool) {
 	n.server.Start()
 	n.agent.Start()
-	if !n.ran { // it remembers what it was told
+	if !again { // it remembers what it was told
 		n.server.Run(n.job)
 	}
-	n.ran = true
 }
 
 func (n *nomad) crash() {
