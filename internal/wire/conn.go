@@ -264,6 +264,9 @@ type replayed struct {
 
 func (r *replayed) Read(p []byte) (int, error) { return r.from.Read(p) }
 
+// CloseWrite is what the function of this name looks for.
+func (r *replayed) CloseWrite() error { return CloseWrite(r.Conn) }
+
 // next says what becomes of a connection after a request.
 type next int
 
@@ -374,8 +377,7 @@ func (c *conn) refuse(err error) {
 // linger ends what we write, and reads on a little: a connection that is closed with something unread is reset, and the
 // client might lose our answer with it (RFC 9112 §9.6).
 func (c *conn) linger() {
-	half, ok := c.net.(interface{ CloseWrite() error })
-	if !ok || half.CloseWrite() != nil {
+	if CloseWrite(c.net) != nil {
 		return
 	}
 	c.in.release()

@@ -435,3 +435,24 @@ func TestDiffersFromNetHTTP(t *testing.T) {
 		}
 	}
 }
+
+// Who is refused in the middle of a request has its answer, and may say the rest: a reset could take the answer with it
+// (RFC 9112 §9.6).
+func TestRefusedWithoutReset(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{Poison: true, Handler: http.HandlerFunc(repeats), HeaderBytes: 1 << 10}
+	c := newClient(t, dial(t, serveOn(t, s, counting{l, new(atomic.Int64)})))
+	c.send("GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + strings.Repeat("x", 8<<10))
+	if status, _, _ := c.answer(); status != http.StatusRequestHeaderFieldsTooLarge {
+		t.Errorf("status %d", status)
+	}
+	if b, err := c.br.ReadByte(); err != io.EOF {
+		t.Errorf("after the answer: %q %v", b, err)
+	}
+	for range 4 { // the second would fail where the first was met by a reset
+		c.send(strings.Repeat("x", 8<<10))
+	}
+}

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -144,6 +145,16 @@ func bare(c net.Conn) net.Conn {
 		}
 		c = wrapped.Unwrap()
 	}
+}
+
+// CloseWrite tells the other side of a connection that nothing more comes; it may still send. It looks below what only
+// counts or names the connection: what has a method Unwrap.
+func CloseWrite(c net.Conn) error {
+	half, ok := bare(c).(interface{ CloseWrite() error })
+	if !ok {
+		return errors.ErrUnsupported
+	}
+	return half.CloseWrite()
 }
 
 // rawOf returns the way to a TCP or Unix connection's descriptor, or nil.

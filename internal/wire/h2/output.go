@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/fairlead/fairlead/internal/wire"
 )
 
 const (
@@ -192,8 +194,6 @@ func (c *conn) write(b []byte) {
 
 // hangUp ends our side after the last frame. The client ends its own, or is not waited for long.
 func (c *conn) hangUp() {
-	if half, ok := c.net.(interface{ CloseWrite() error }); ok {
-		_ = half.CloseWrite()
-	}
+	_ = wire.CloseWrite(c.net)
 	_ = c.net.SetReadDeadline(time.Now().Add(lingerTime))
 }
