@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -318,7 +319,7 @@ func terminateInstance(c *call) error {
 func crash(c *call) error {
 	if len(c.args) == 1 && c.apps[c.args[0]] != nil {
 		c.apps[c.args[0]].close()
-		return nil
+		return awaitSilence(c.ts.Getenv(envName(c.args[0])))
 	}
 	i, err := c.instance()
 	if err != nil {
@@ -326,6 +327,22 @@ func crash(c *call) error {
 	}
 	_ = i.end(os.Kill)
 	return nil
+}
+
+// awaitSilence waits until nothing listens at an address that was closed: a process that another script starts has all
+// descriptors of this one until it has become its program.
+func awaitSilence(address string) error {
+	tick := time.NewTicker(scriptTick)
+	defer tick.Stop()
+	for range scriptTimeout / scriptTick {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			return nil
+		}
+		_ = conn.Close()
+		<-tick.C
+	}
+	return fmt.Errorf("%s still takes connections", address)
 }
 
 // program returns a command of the program that asks a running instance.
