@@ -67,7 +67,7 @@ func makeOIDC(s *Set, at place, spec *model.OIDC) (*oidc, error) {
 		return nil, err
 	}
 	like := likeOf("oidc", spec.Issuer, spec.Client.ID, spec.Client.Secret.Reveal(), serverKeyOf(spec.Server))
-	o.provider = stateOf(s, place{middleware: at.middleware}, like, func() *openIDProvider {
+	o.provider = sharedStateOf(s, place{middleware: at.middleware}, like, func() *openIDProvider {
 		return newOpenIDProvider(client, spec)
 	})
 	return o, nil

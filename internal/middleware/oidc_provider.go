@@ -19,7 +19,8 @@ const (
 	metadataLifetime = time.Hour
 )
 
-// openIDProvider is a server that people sign in at. It outlives the handlers.
+// openIDProvider is a server that people sign in at. It outlives the handlers, and all middlewares with the same client
+// have the same: a logout on one route is one on all, and a session is renewed once.
 type openIDProvider struct {
 	client *identityClient
 	spec   *model.OIDC // of what it was made for: issuer and client

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"net/url"
 	"sync"
 	"time"
@@ -69,7 +70,8 @@ func (e *endedSessions) has(s *session) bool {
 	return false
 }
 
-// renewals are sessions that were renewed, by what is made of their refresh tokens.
+// renewals are sessions that were renewed, by what is made of their refresh tokens and times: not every provider gives
+// another refresh token each time.
 type renewals struct {
 	group singleflight.Group
 	mu    sync.Mutex
@@ -97,7 +99,7 @@ func (p *openIDProvider) renewed(ctx context.Context, s *session) (*session, err
 	if s.Refresh == "" {
 		return nil, errEnded
 	}
-	key := sha256.Sum256([]byte(s.Refresh))
+	key := sha256.Sum256(fmt.Appendf(nil, "%d %s", s.Renew, s.Refresh))
 	if known, ok := p.renew.recall(key); ok {
 		return known, nil
 	}

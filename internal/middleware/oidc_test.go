@@ -31,6 +31,7 @@ type openID struct {
 	nonces     map[string]string
 	refresh    string // the token that is good now
 	change     func(claims map[string]any)
+	rotates    func(token string) string // the next refresh token
 	refreshes  atomic.Int32
 	denies     atomic.Bool // refresh tokens
 	down       atomic.Bool
@@ -42,7 +43,7 @@ func newOpenID(t *testing.T) *openID {
 	t.Helper()
 	p := &openID{
 		t: t, keys: newSigners(t), challenges: map[string]string{}, nonces: map[string]string{}, refresh: "r0",
-		change: func(map[string]any) {},
+		change: func(map[string]any) {}, rotates: func(token string) string { return token + "+" },
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /.well-known/openid-configuration", func(w http.ResponseWriter, _ *http.Request) {
@@ -86,7 +87,7 @@ func (p *openID) token(w http.ResponseWriter, r *http.Request) {
 	if r.PostForm.Get("grant_type") == "refresh_token" {
 		p.refreshes.Add(1)
 		good = good && r.PostForm.Get("refresh_token") == p.refresh && !p.denies.Load()
-		p.refresh += "+"
+		p.refresh = p.rotates(p.refresh)
 	} else {
 		good = good && p.challenges[code] == base64.RawURLEncoding.EncodeToString(sum[:])
 		delete(p.challenges, code) // it is good once

@@ -146,10 +146,6 @@ func (k *kept) close() {
 	}
 }
 
-// closeLater lets go of a state that another one replaces. The generation that has it still serves, and its requests
-// may take their time.
-func (k *kept) closeLater() { time.AfterFunc(keepReplaced, k.close) }
-
 // keepReplaced is how long a state that was replaced stays good for requests that began before.
 const keepReplaced = time.Minute
 
@@ -203,7 +199,9 @@ func (s *Set) Keep(middlewares, routes iter.Seq[model.Ref]) {
 			k.unused = now
 		case now.Sub(k.unused) >= keepUnused:
 			delete(s.states, at)
-			k.close()
+			if !s.isShared(k) {
+				k.close()
+			}
 			s.log.Debug("forgot the state of a middleware that is gone", "middleware", at.middleware.String())
 		}
 	}
@@ -241,13 +239,48 @@ func stateOf[T any](s *Set, at place, like string, make func() T) T {
 	k := s.states[at]
 	if k == nil || k.like != like {
 		if k != nil {
-			k.closeLater()
+			s.closeLater(k)
 		}
 		k = &kept{like: like, state: make()}
 		s.states[at] = k
 	}
 	k.unused = time.Time{}
 	return k.state.(T)
+}
+
+// sharedStateOf is stateOf for what all places share for which it is the same.
+func sharedStateOf[T any](s *Set, at place, like string, make func() T) T {
+	return stateOf(s, at, like, func() T {
+		for _, k := range s.states {
+			if k.like == like {
+				return k.state.(T)
+			}
+		}
+		return make()
+	})
+}
+
+// isShared reports whether a place has the state of one that is gone. s.mu is held.
+func (s *Set) isShared(gone *kept) bool {
+	for _, k := range s.states {
+		if k.state == gone.state {
+			return true
+		}
+	}
+	return false
+}
+
+// closeLater lets go of a state that another one replaces. The generation that has it still serves, and its requests
+// may take their time.
+func (s *Set) closeLater(k *kept) {
+	time.AfterFunc(keepReplaced, func() {
+		s.mu.Lock()
+		shared := s.isShared(k)
+		s.mu.Unlock()
+		if !shared {
+			k.close()
+		}
+	})
 }
 
 func newChain(*Set, place, *model.Chain) (Func, error) {

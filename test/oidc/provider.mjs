@@ -1,5 +1,6 @@
 // The provider. It prints the port that it listens on, and obeys the lines of its standard input: "serve SECURE PLAIN"
-// has it know the program as a client, by the addresses of its entry points; "down" and "up" close and open its port.
+// has it know the program as a client, by the addresses of its entry points; "down" and "up" close and open its port;
+// "ban NAME" lets somebody in no more.
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import { Provider } from 'oidc-provider';
@@ -9,6 +10,7 @@ const server = createServer((request, answer) => handle(request, answer));
 server.listen(0, '127.0.0.1', () => console.log(server.address().port));
 await new Promise((resolve) => server.once('listening', resolve));
 const { port } = server.address();
+const banned = new Set();
 
 function serve(secure, plain) {
   const provider = new Provider(`http://127.0.0.1:${port}`, {
@@ -27,7 +29,7 @@ function serve(secure, plain) {
     scopes: ['openid', 'offline_access'],
     fetch: (url, { dispatcher, ...options }) => fetch(url, options), // its own refuses addresses such as 127.0.0.1
     pkce: { required: () => true },
-    findAccount: (ctx, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+    findAccount: (ctx, id) => (banned.has(id) ? undefined : { accountId: id, claims: () => ({ sub: id }) }),
     renderError: (ctx, out) => { ctx.type = 'text'; ctx.body = JSON.stringify(out); },
   });
   provider.on('backchannel.error', (ctx, error) => console.error(`back-channel logout: ${error.stack} ${error.cause}`));
@@ -39,6 +41,9 @@ for await (const line of createInterface({ input: process.stdin })) {
   switch (command) {
     case 'serve':
       serve(...values);
+      break;
+    case 'ban':
+      banned.add(values[0]);
       break;
     case 'down':
       await new Promise((resolve) => { server.close(resolve); server.closeAllConnections(); });
