@@ -84,7 +84,7 @@ func offlineProblems(ctx context.Context, c *config.Config) ([]model.Problem, er
 			found[i].At = own.Locate(found[i].Object, found[i].Field)
 		}
 	}
-	problems := slices.Concat(snapshot.Problems, found, checkSecrets(c))
+	problems := slices.Concat(c.Problems, snapshot.Problems, found, checkSecrets(c))
 	if len(c.Sources()) > len(files) {
 		problems = slices.DeleteFunc(problems, func(p model.Problem) bool { return aboutElsewhere(snapshot, p) })
 	}

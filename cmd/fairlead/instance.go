@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -161,7 +162,7 @@ func conflicts(problems []model.Problem, source model.Source) (found []model.Pro
 
 // problems returns everything that is wrong now.
 func (i *instance) problems() []model.Problem {
-	problems := i.proxy.Problems()
+	problems := slices.Concat(i.config.Problems, i.proxy.Problems())
 	if s := i.proxy.Snapshot(); s != nil {
 		problems = append(problems, s.Problems...)
 	}

@@ -21,7 +21,7 @@ func newHTTP(c config.HTTP, log *slog.Logger) (provider.Provider, error) {
 	}
 	return httpfile.New(httpfile.Config{
 		Source: c.Source(), URLs: c.URLs(), Interval: c.PollInterval, Timeout: c.PollTimeout, Wait: c.Wait,
-		Header: header, TLS: tls,
+		MaxSize: c.MaxResponseBodySize, Header: header, TLS: tls,
 	}, log), nil
 }
 

@@ -56,6 +56,9 @@ func serve(ctx context.Context, c *config.Config, log *slog.Logger) error {
 		i.close()
 		return err
 	}
+	for _, p := range c.Problems {
+		log.Warn("a key of the instance's file", "at", p.At, "field", p.Field, "problem", p.Message)
+	}
 	if i.authority != nil {
 		log.Info("followers know this cluster by its CA", "cluster", c.Cluster, "ca", i.authority.Pin())
 	}

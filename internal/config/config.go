@@ -28,6 +28,8 @@ type Config struct {
 	Tracing    *Tracing    // nil: nothing is traced
 	// StartDeadline bounds how long the start waits for sources to say what they know. Default, and 0: 10 s.
 	StartDeadline time.Duration
+	// Problems are keys of the file that change nothing.
+	Problems []model.Problem
 }
 
 // Order returns the precedence of the sources: the local providers in the order of the file, then the clusters that

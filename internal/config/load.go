@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/document"
+	"github.com/fairlead/fairlead/internal/model"
 )
 
 // Errors are the mistakes of a file, in the order of their lines.
@@ -65,5 +66,10 @@ func parse(file, folder string, data []byte) (*Config, error) {
 		})
 		return nil, l.mistakes
 	}
+	for _, p := range l.problems {
+		p.Object.Name.Name = c.Cluster
+		c.Problems = append(c.Problems, p)
+	}
+	slices.SortFunc(c.Problems, model.Problem.Compare)
 	return c, nil
 }

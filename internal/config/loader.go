@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead/fairlead/internal/document"
+	"github.com/fairlead/fairlead/internal/model"
 )
 
 // loader makes a Config of a tree and gathers what is wrong with it.
@@ -16,6 +17,7 @@ type loader struct {
 	root     *document.Node
 	folder   string
 	mistakes Errors
+	problems []model.Problem
 }
 
 // part is a piece of the file: what stands there, and the way to it.
@@ -67,8 +69,9 @@ func (l *loader) decode(p part, into any) {
 		case p.path != "":
 			mistake.Field = p.path + "." + mistake.Field
 		}
-		if name := lastKey(mistake.Field); mistake.Unknown && isTraefiks(name) {
-			mistake.Message = fmt.Sprintf("%q is not supported yet; remove it", name)
+		if mistake.Unknown {
+			l.unknown(mistake)
+			continue
 		}
 		l.mistakes = append(l.mistakes, mistake)
 	}

@@ -12,13 +12,16 @@ type ConsulCatalog struct {
 	Name     string         `doc:"name"` // default: "main"
 	Endpoint ConsulEndpoint `doc:"endpoint"`
 	// Prefix is what tags begin with that are read. "", the default: fairlead and traefik.
-	Prefix            string   `doc:"prefix"`
-	ExposedByDefault  bool     `doc:"exposedByDefault"` // also what does not say enable=true; default: true
-	DefaultRule       string   `doc:"defaultRule"`      // template; default: Host(`{{ normalize .Name }}`)
-	Constraints       string   `doc:"constraints"`      // expression that tags must fulfil
-	StrictChecks      []string `doc:"strictChecks"`     // with which an instance is served; default: passing, warning
-	Namespace         string   `doc:"namespace"`        // "": the token's
-	Stale             bool     `doc:"stale"`            // servers that are not the leader answer, too
+	Prefix           string   `doc:"prefix"`
+	ExposedByDefault bool     `doc:"exposedByDefault"` // also what does not say enable=true; default: true
+	DefaultRule      string   `doc:"defaultRule"`      // template; default: Host(`{{ normalize .Name }}`)
+	Constraints      string   `doc:"constraints"`      // expression that tags must fulfil
+	StrictChecks     []string `doc:"strictChecks"`     // with which an instance is served; default: passing, warning
+	Namespace        string   `doc:"namespace"`        // "": the token's
+	// Namespaces are several: each is a provider of its own then, whose name has the namespace's appended. Once the file
+	// is read, it is nil.
+	Namespaces        []string `doc:"namespaces"`
+	Stale             bool     `doc:"stale"` // servers that are not the leader answer, too
 	RequireConsistent bool     `doc:"requireConsistent"`
 }
 
@@ -40,6 +43,19 @@ type ConsulHTTPAuth struct {
 
 // Source returns the source of the provider's objects.
 func (c ConsulCatalog) Source() model.Source { return source("consulCatalog", c.Name) }
+
+// each returns one provider for each namespace.
+func (c ConsulCatalog) each() (all []Provider) {
+	if len(c.Namespaces) == 0 {
+		return []Provider{c}
+	}
+	for _, namespace := range c.Namespaces {
+		one := c
+		one.Name, one.Namespace, one.Namespaces = nameIn(c.Name, namespace, c.Namespaces), namespace, nil
+		all = append(all, one)
+	}
+	return all
+}
 
 func (l *loader) consulCatalog(p part) Provider {
 	c := ConsulCatalog{
@@ -65,6 +81,7 @@ func (l *loader) consulCatalog(p part) Provider {
 	if c.Stale && c.RequireConsistent {
 		l.wrong(p.key("requireConsistent"), "what is stale is not consistent; remove one of them")
 	}
+	l.namespaces(p, c.Namespace, c.Namespaces)
 	l.absolute(&c.Endpoint.Token.File)
 	if c.Endpoint.HTTPAuth != nil {
 		l.absolute(&c.Endpoint.HTTPAuth.Password.File)

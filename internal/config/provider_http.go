@@ -22,10 +22,12 @@ type HTTP struct {
 	PollInterval time.Duration `doc:"pollInterval"` // between two requests; default: 5 s
 	PollTimeout  time.Duration `doc:"pollTimeout"`  // for an answer; default: 5 s
 	// Wait is how long servers are asked to hold a request until the document changes. 0: not at all.
-	Wait          time.Duration     `doc:"wait"`
-	Headers       map[string]string `doc:"headers"` // sent with each request
-	SecretHeaders map[string]KeyRef `doc:"secretHeaders"`
-	TLS           *ClientTLS        `doc:"tls"`
+	Wait time.Duration `doc:"wait"`
+	// MaxResponseBodySize bounds the document, in bytes. 0 and less: [document.MaxSize], which it cannot exceed.
+	MaxResponseBodySize int               `doc:"maxResponseBodySize"`
+	Headers             map[string]string `doc:"headers"` // sent with each request
+	SecretHeaders       map[string]KeyRef `doc:"secretHeaders"`
+	TLS                 *ClientTLS        `doc:"tls"`
 }
 
 // Source returns the source of the provider's objects.

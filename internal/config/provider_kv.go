@@ -28,10 +28,26 @@ type ConsulKV struct {
 	Token      KeyRef `doc:"token"`
 	Datacenter string `doc:"datacenter"` // "": the server's
 	Namespace  string `doc:"namespace"`  // "": the token's
+	// Namespaces are several: each is a provider of its own then, whose name has the namespace's appended. Once the file
+	// is read, it is nil.
+	Namespaces []string `doc:"namespaces"`
 }
 
 // Source returns the source of the provider's objects.
 func (c ConsulKV) Source() model.Source { return source("consul", c.Name) }
+
+// each returns one provider for each namespace.
+func (c ConsulKV) each() (all []Provider) {
+	if len(c.Namespaces) == 0 {
+		return []Provider{c}
+	}
+	for _, namespace := range c.Namespaces {
+		one := c
+		one.Name, one.Namespace, one.Namespaces = nameIn(c.Name, namespace, c.Namespaces), namespace, nil
+		all = append(all, one)
+	}
+	return all
+}
 
 // Redis is a provider that reads Redis.
 type Redis struct {
@@ -89,6 +105,7 @@ func (l *loader) consulKV(p part) Provider {
 	c := ConsulKV{KeyStore: keyStore("8500")}
 	l.decode(p, &c)
 	l.keyStore(p, &c.KeyStore)
+	l.namespaces(p, c.Namespace, c.Namespaces)
 	l.absolute(&c.Token.File)
 	return c
 }

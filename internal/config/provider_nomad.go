@@ -41,12 +41,30 @@ func (n Nomad) each() (all []Provider) {
 	for _, namespace := range n.Namespaces {
 		one := n
 		one.Namespaces = []string{namespace}
-		if len(n.Namespaces) > 1 {
-			one.Name += "-" + strings.ToLower(namespace)
-		}
+		one.Name = nameIn(n.Name, namespace, n.Namespaces)
 		all = append(all, one)
 	}
 	return all
+}
+
+// nameIn returns the name of a provider that follows one of several namespaces.
+func nameIn(name, namespace string, all []string) string {
+	if len(all) > 1 {
+		name += "-" + strings.ToLower(namespace)
+	}
+	return name
+}
+
+// namespaces checks the namespaces of a provider, of which it may be given one, or several.
+func (l *loader) namespaces(p part, one string, several []string) {
+	if one != "" && len(several) > 0 {
+		l.wrong(p.key("namespaces"), "namespace and namespaces are both given; remove one")
+	}
+	for i, namespace := range several {
+		if namespace == "" || strings.ContainsAny(namespace, "*/ ") {
+			l.wrong(p.key("namespaces").item(i), "%q is not the name of one namespace", shorten(namespace))
+		}
+	}
 }
 
 func (l *loader) nomad(p part) Provider {
@@ -64,11 +82,7 @@ func (l *loader) nomad(p part) Provider {
 	l.absolute(&n.Endpoint.Token.File)
 	l.clientTLS(endpoint.key("tls"), n.Endpoint.TLS)
 	l.notNegative(p.key("checkInterval"), n.CheckInterval)
-	for i, namespace := range n.Namespaces {
-		if namespace == "" || strings.ContainsAny(namespace, "*/ ") {
-			l.wrong(p.key("namespaces").item(i), "%q is not the name of one namespace", shorten(namespace))
-		}
-	}
+	l.namespaces(p, "", n.Namespaces)
 	if len(n.Namespaces) == 0 {
 		n.Namespaces = []string{"default"}
 	}

@@ -72,6 +72,10 @@ func TestProviders(t *testing.T) {
 			Prefix: "x", DefaultRule: "r", Constraints: "c", StrictChecks: []string{"passing"}, Namespace: "n",
 			RequireConsistent: true,
 		}},
+		{"consul", "{namespaces: [team]}", ConsulKV{
+			KeyStore:  KeyStore{Name: "main", Endpoints: []string{"127.0.0.1:8500"}, RootKey: "traefik"},
+			Namespace: "team",
+		}},
 		{"consul", "{token: env:TOKEN, datacenter: dc2, namespace: team}", ConsulKV{
 			KeyStore: KeyStore{Name: "main", Endpoints: []string{"127.0.0.1:8500"}, RootKey: "traefik"},
 			Token:    KeyRef{Env: "TOKEN"}, Datacenter: "dc2", Namespace: "team",

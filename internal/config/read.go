@@ -23,6 +23,9 @@ type top struct {
 	Cluster struct {
 		Name string `doc:"name"`
 	} `doc:"cluster"`
+	Core struct {
+		DefaultRuleSyntax string `doc:"defaultRuleSyntax"`
+	} `doc:"core"`
 	EntryPoints *document.Node `doc:"entryPoints"`
 	Providers   *document.Node `doc:"providers"`
 	Link        *document.Node `doc:"link"`
@@ -47,7 +50,7 @@ func (l *loader) config() *Config {
 		Store: Store{Path: "fairlead-data"}, API: API{Address: "127.0.0.1:9080"},
 		Log: Log{Level: "info", Format: "json"}, StartDeadline: 10 * time.Second,
 	}
-	t.Cluster.Name = "local"
+	t.Cluster.Name, t.Core.DefaultRuleSyntax = "local", "v3"
 	file := part{node: l.root, at: l.root.At}
 	l.decode(file, &t)
 	c := &Config{
@@ -57,6 +60,7 @@ func (l *loader) config() *Config {
 	if !clusterName.MatchString(c.Cluster) {
 		l.wrong(file.key("cluster").key("name"), "%q is no name of a cluster; use a-z, 0-9 and -", shorten(c.Cluster))
 	}
+	l.oneOf(file.key("core").key("defaultRuleSyntax"), t.Core.DefaultRuleSyntax, "v3")
 	c.EntryPoints = l.entryPoints(file.key("entryPoints"))
 	c.Providers = l.providers(file.key("providers"), c)
 	c.Link = l.link(file.key("link"))

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -70,22 +71,22 @@ type kind struct {
 
 // each returns what is run for a provider: itself, or one for each of its namespaces.
 func each(p Provider) []Provider {
-	if n, ok := p.(Nomad); ok {
-		return n.each()
+	if several, ok := p.(interface{ each() []Provider }); ok {
+		return several.each()
 	}
 	return []Provider{p}
 }
 
 func (l *loader) unknownProvider(p part, name string, kinds []kind) {
-	if contains(traefikProviders, name) {
-		l.wrong(p, "%q is not supported yet; remove it", name)
-		return
+	m := document.Mistake{At: p.at, Field: p.path, Message: fmt.Sprintf("%q is not supported yet; remove it", name)}
+	if !contains(traefikProviders, name) {
+		known := slices.Clone(traefikProviders)
+		for _, k := range kinds {
+			known = append(known, k.name)
+		}
+		m.Message = document.UnknownField(name, known)
 	}
-	known := slices.Clone(traefikProviders)
-	for _, k := range kinds {
-		known = append(known, k.name)
-	}
-	l.wrong(p, "%s", document.UnknownField(name, known))
+	l.unknown(m)
 }
 
 // oneOrMore returns the items of a part that may be a list, or the part itself.

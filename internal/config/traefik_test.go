@@ -30,8 +30,13 @@ has such a file begins. This page lists every key of it, and what becomes of it 
 routes. It is made by giving each key to the program, so it is true of this version.
 
 - **yes**: it means here what it means there.
+- **not needed**: the instance starts, and does without it what those who wrote it rely on; a
+  [problem](routes.md#problems), ` + "`not_needed`" + `, says so with this message, and the file and line of the key.
 - **no**: the start stops, with the file and line of the key and this message, so that nobody relies on what is not
   there. Sections that are refused as a whole, with all below them, are one line.
+
+Passwords and tokens do not stand in the file: where Traefik has the text itself, the same key has
+` + "`file:/path`" + ` or ` + "`env:NAME`" + `.
 
 | key | taken | note |
 |---|---|---|
@@ -120,11 +125,14 @@ func taken(t *testing.T, key, value string) string {
 	if err != nil {
 		t.Fatalf("%s: %v", key, err)
 	}
-	_, err = parse("fairlead.json", "/etc/fairlead", data)
+	c, err := parse("fairlead.json", "/etc/fairlead", data)
 	mistakes, _ := errors.AsType[Errors](err)
 	switch {
-	case err == nil:
+	case err == nil && len(c.Problems) == 0:
 		return "yes"
+	case err == nil && len(c.Problems) == 1:
+		_, why, _ := strings.Cut(c.Problems[0].Message, "not needed: ")
+		return "not needed: " + strings.TrimSuffix(why, "; remove it")
 	case len(mistakes) == 1 && told(mistakes[0].Message):
 		return "no: " + mistakes[0].Message
 	}

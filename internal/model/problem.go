@@ -20,7 +20,7 @@ type Problem struct {
 
 // Object names what a problem is about.
 type Object struct {
-	Kind string `json:"kind"` // "route", "service", "middleware", "source", "cluster", "transport"
+	Kind string `json:"kind"` // "route", "service", "middleware", "source", "cluster", "instance"
 	Ref
 }
 
@@ -40,6 +40,7 @@ const (
 	KindTransport  = "serversTransport"
 	KindSource     = "source"
 	KindCluster    = "cluster"
+	KindInstance   = "instance"
 
 	KindCertificate = "certificate"
 	KindTLSOptions  = "tlsOptions"
@@ -69,6 +70,7 @@ const (
 	Late              Code = "late"        // the source had published nothing when the start deadline passed
 	Unreachable       Code = "unreachable" // a server that a middleware asks is away; see the message for the effect
 	LimitExceeded     Code = "limit_exceeded"
+	NotNeeded         Code = "not_needed" // a key of the instance's file that changes nothing here; it is left out
 )
 
 // String returns one line for people.

@@ -23,6 +23,7 @@ type client struct {
 	header  http.Header
 	timeout time.Duration
 	wait    time.Duration
+	size    int // the most that an answer may have
 	http    *http.Client
 }
 
@@ -43,7 +44,13 @@ const (
 
 func newClient(c *Config, header http.Header) *client {
 	transport := &http.Transport{TLSClientConfig: c.TLS, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxHead}
-	return &client{c.Source, header, c.Timeout, c.Wait, &http.Client{Transport: transport, CheckRedirect: checkRedirect}}
+	size := document.MaxSize
+	if c.MaxSize > 0 {
+		size = min(size, c.MaxSize)
+	}
+	return &client{
+		c.Source, header, c.Timeout, c.Wait, size, &http.Client{Transport: transport, CheckRedirect: checkRedirect},
+	}
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }
@@ -123,12 +130,12 @@ func (c *client) request(ctx context.Context, to string, last answer) (*http.Req
 
 // read reads the document of a response into next.
 func (c *client) read(response *http.Response, next *answer, last answer) error {
-	data, err := io.ReadAll(io.LimitReader(response.Body, document.MaxSize+1))
+	data, err := io.ReadAll(io.LimitReader(response.Body, int64(c.size)+1))
 	switch {
 	case err != nil:
 		return fmt.Errorf("reading its answer: %w", err)
-	case len(data) > document.MaxSize:
-		return fmt.Errorf("its answer is larger than %d MiB", document.MaxSize>>20)
+	case len(data) > c.size:
+		return fmt.Errorf("its answer is larger than %d bytes", c.size)
 	case len(strings.TrimSpace(string(data))) == 0:
 		return errors.New("its answer is empty; {} says that nothing is there")
 	}

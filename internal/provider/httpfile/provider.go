@@ -21,6 +21,8 @@ type Config struct {
 	Interval, Timeout time.Duration
 	// Wait is how long a server is asked to hold a request until the document changes (RFC 7240, section 4.3). 0: not.
 	Wait time.Duration
+	// MaxSize bounds the document, in bytes. 0 and less, and more than that: [document.MaxSize].
+	MaxSize int
 	// Header returns what is sent with each request, secrets included. It is called at the start of every run.
 	Header func() (http.Header, error)
 	TLS    *tls.Config // nil: what the machine trusts

@@ -3,6 +3,7 @@ package httpfile_test
 import (
 	"compress/gzip"
 	"context"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -239,13 +240,13 @@ func TestGarbage(t *testing.T) {
 		{"a text", answers("text/plain", "sign in first"), "no dynamic configuration"},
 		{"a list", answers("application/json", "[]"), "no dynamic configuration"},
 		{"something else", answers("application/json", `{"error": "overloaded"}`), "no dynamic configuration"},
-		{"much", answers("application/yaml", strings.Repeat("# much\n", 700_000)), "larger than 4 MiB"},
+		{"much", answers("application/yaml", strings.Repeat("# much\n", 700_000)), "larger than 4194304 bytes"},
 		{"much of nothing", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Encoding", "gzip")
 			z := gzip.NewWriter(w)
 			_, _ = z.Write([]byte(strings.Repeat(" ", 8<<20)))
 			_ = z.Close()
-		}, "larger than 4 MiB"},
+		}, "larger than 4194304 bytes"},
 		{"less than promised", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = w.Write([]byte(routes("a")))
@@ -268,6 +269,17 @@ func TestGarbage(t *testing.T) {
 			run(t, config(s)).fails(test.want)
 		})
 	}
+}
+
+func TestMaxSize(t *testing.T) {
+	s := serve(t)
+	s.set(routes("a"), byBytes(routes("a")))
+	c := config(s)
+	c.MaxSize = len(routes("a"))
+	r := run(t, c)
+	r.want("a")
+	s.set(routes("ab"), byBytes(routes("ab")))
+	r.fails(fmt.Sprintf("larger than %d bytes", c.MaxSize))
 }
 
 func TestOtherServersAreAsked(t *testing.T) {
