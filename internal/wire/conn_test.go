@@ -10,7 +10,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -352,107 +351,4 @@ func TestParkedConnections(t *testing.T) {
 			t.Errorf("closed after %v", took)
 		}
 	})
-}
-
-// counted is a connection that only counts.
-type counted struct {
-	net.Conn
-	closed *atomic.Int64
-}
-
-func (c counted) Unwrap() net.Conn { return c.Conn }
-
-func (c counted) Close() error {
-	c.closed.Add(1)
-	return c.Conn.Close()
-}
-
-type counting struct {
-	net.Listener
-	closed *atomic.Int64
-}
-
-func (l counting) Accept() (net.Conn, error) {
-	c, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return counted{c, l.closed}, nil
-}
-
-// What wraps a connection does not make it slower, and learns of its end.
-func TestWrappedConnections(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var closed atomic.Int64
-	s := &Server{Poison: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if c := r.Context().(*requestContext).conn; c.waiter.callback == nil || !c.out.joined {
-			t.Error("takes the slow way")
-		}
-		repeats(w, r)
-	})}
-	address := serveOn(t, s, counting{l, &closed})
-	got := talk(t, address, post("hello", "")+goodbye)
-	if !strings.Contains(got, "hello") || !eventually(func() bool { return closed.Load() == 1 }) {
-		t.Errorf("%q, closed %d times", got, closed.Load())
-	}
-}
-
-func TestClose(t *testing.T) {
-	under := make(chan struct{})
-	s := &Server{Poison: true, Handler: http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		close(under)
-		<-r.Context().Done()
-	})}
-	c := newClient(t, dial(t, serve(t, s)))
-	c.send(get(""))
-	<-under
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-	c.ended()
-}
-
-// Where we are stricter than net/http, or do not guess.
-func TestDiffersFromNetHTTP(t *testing.T) {
-	address := serve(t, &Server{Poison: true, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Context().Value(http.ServerContextKey).(*http.Server) == nil {
-			t.Error("no server in the context")
-		}
-		w.WriteHeader(http.StatusEarlyHints)
-		repeats(w, r)
-	})})
-	for name, c := range map[string]struct{ request, want string }{
-		"OPTIONS *":            {"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n" + goodbye, "OPTIONS * "},
-		"no hints for 1.0":     {"GET / HTTP/1.0\r\n\r\n", "HTTP/1.0 200 OK\r\n"},
-		"close and keep-alive": {"GET / HTTP/1.0\r\nConnection: close, keep-alive\r\n\r\n", "close true"},
-		"Pragma":               {get("Pragma: no-cache\r\n") + goodbye, "header map[Pragma:[no-cache]]"},
-	} {
-		if got := talk(t, address, c.request); !strings.Contains(got, c.want) {
-			t.Errorf("%s: %q", name, got)
-		}
-	}
-}
-
-// Who is refused in the middle of a request has its answer, and may say the rest: a reset could take the answer with it
-// (RFC 9112 §9.6).
-func TestRefusedWithoutReset(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &Server{Poison: true, Handler: http.HandlerFunc(repeats), HeaderBytes: 1 << 10}
-	c := newClient(t, dial(t, serveOn(t, s, counting{l, new(atomic.Int64)})))
-	c.send("GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + strings.Repeat("x", 8<<10))
-	if status, _, _ := c.answer(); status != http.StatusRequestHeaderFieldsTooLarge {
-		t.Errorf("status %d", status)
-	}
-	if b, err := c.br.ReadByte(); err != io.EOF {
-		t.Errorf("after the answer: %q %v", b, err)
-	}
-	for range 4 { // the second would fail where the first was met by a reset
-		c.send(strings.Repeat("x", 8<<10))
-	}
 }

@@ -73,7 +73,18 @@ func (w *waiter) readOne() error {
 // which the error os.ErrDeadlineExceeded asks.
 func (w *waiter) answer() error {
 	w.answers = true
-	if err := w.visit(); err != nil || w.plain {
+	err := w.visit()
+	if w.answers { // we were not let in: on a busy machine the deadline for what comes next may be over by now
+		w.answers = false
+		if failed := w.conn.out.flush(); failed != nil {
+			return failed
+		}
+		if !w.conn.answered() {
+			return net.ErrClosed
+		}
+		return err
+	}
+	if err != nil || w.plain {
 		return err
 	}
 	return w.readOne()
