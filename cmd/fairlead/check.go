@@ -92,9 +92,13 @@ func offlineProblems(ctx context.Context, c *config.Config) ([]model.Problem, er
 	return problems, nil
 }
 
-// aboutElsewhere reports whether a problem is that a route needs a service or a middleware of a place that is not read
-// here: a followed cluster, an orchestrator.
+// aboutElsewhere reports whether a problem is that a route needs a service or a middleware, or a service a transport,
+// of a place that is not read here: a followed cluster, an orchestrator.
 func aboutElsewhere(s *model.Snapshot, p model.Problem) bool {
+	if p.Code == model.UnknownTransport {
+		service, ok := model.Find(s.Services, p.Object.Ref)
+		return ok && isElsewhere(service.Transport, service.Source)
+	}
 	r, ok := model.Find(s.Routes, p.Object.Ref)
 	switch {
 	case !ok:

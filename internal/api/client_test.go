@@ -228,7 +228,7 @@ func TestLiveState(t *testing.T) {
 		}
 	}
 	service, _ := model.Find(b.options.Proxy.Snapshot().Services, model.ParseRef("app@file/main"))
-	pool := b.options.Hosts.Pool(service)
+	pool := b.options.Hosts.Pool(service, nil)
 	defer pool.Close()
 	for range 3 {
 		host, _ := pool.Pick(new(upstream.Attempt))

@@ -17,7 +17,8 @@ func (s *server) services(w http.ResponseWriter, r *http.Request) error {
 	wanted := r.URL.Query()["name"]
 	for _, service := range v.snapshot.Services {
 		if passes(wanted, service.Name.String(), service.Ref().String()) { // live state is asked for only where it is wanted
-			services = append(services, s.service(v, service, used[service]))
+			by, isUsed := used[service]
+			services = append(services, s.service(v, service, by, isUsed))
 		}
 	}
 	cluster := r.URL.Query()["cluster"]
@@ -31,22 +32,24 @@ func (s *server) services(w http.ResponseWriter, r *http.Request) error {
 	})
 }
 
-// used returns the services that served routes lead to, weighted services among them.
-func (v *view) used() map[*model.Service]bool {
-	used := make(map[*model.Service]bool)
+// used returns the services that served routes lead to, weighted services among them, and how their endpoints are
+// reached; nil: as by default.
+func (v *view) used() map[*model.Service]*model.Transport {
+	used := make(map[*model.Service]*model.Transport)
 	var mark func(list []model.Backend, from model.Source)
 	mark = func(list []model.Backend, from model.Source) {
 		for _, b := range list {
-			if s := v.weighted(b.Service, from); s != nil && !used[s] {
-				used[s] = true
+			s := v.weighted(b.Service, from)
+			if _, known := used[s]; s != nil && !known {
+				used[s] = nil
 				mark(s.Backends, s.Source)
 			}
 		}
 	}
 	for _, rule := range v.rules {
 		for i := range rule.Backends {
-			rule.Backends[i].Services(func(s *model.Service) bool {
-				used[s] = true
+			rule.Backends[i].Services(func(s *model.Service, by *model.Transport) bool {
+				used[s] = by
 				return true
 			})
 		}
@@ -78,7 +81,7 @@ func (v *view) first(name model.Name) int {
 }
 
 // service shows a service; used says whether a served route leads to it.
-func (s *server) service(v *view, m *model.Service, used bool) Service {
+func (s *server) service(v *view, m *model.Service, by *model.Transport, used bool) Service {
 	shown := Service{
 		Name: m.Name.String(), Source: string(m.Source), Lane: m.Lane.Label(), Protocol: string(protocolOf(m)),
 		Used: used, Endpoints: v.endpoints(m),
@@ -89,7 +92,7 @@ func (s *server) service(v *view, m *model.Service, used bool) Service {
 	if used && len(m.Backends) == 0 {
 		// The pool only looks at live state that the proxy's own pool of this service holds: it adds nothing, and starts no
 		// check.
-		pool := s.Hosts.Pool(m)
+		pool := s.Hosts.Pool(m, by)
 		defer pool.Close()
 		portions, reason := pool.Portions()
 		shown.Clusters, shown.Reason = v.shares(portions), string(reason)

@@ -144,8 +144,8 @@ func (c *Catalog) Set(s model.Snapshot) {
 // sameObjects reports whether two snapshots of a source hold the same objects.
 func sameObjects(a, b model.Snapshot) bool {
 	return slices.Equal(a.Services, b.Services) && slices.Equal(a.Routes, b.Routes) &&
-		slices.Equal(a.Middlewares, b.Middlewares) && slices.Equal(a.Certificates, b.Certificates) &&
-		slices.Equal(a.TLSOptions, b.TLSOptions)
+		slices.Equal(a.Middlewares, b.Middlewares) && slices.Equal(a.Transports, b.Transports) &&
+		slices.Equal(a.Certificates, b.Certificates) && slices.Equal(a.TLSOptions, b.TLSOptions)
 }
 
 // History returns what became of a source so far.

@@ -44,6 +44,9 @@ func drawSnapshot(t *rapid.T, source model.Source) model.Snapshot {
 		if rapid.IntRange(0, 3).Draw(t, "has a middleware") == 0 {
 			s.Middlewares = append(s.Middlewares, &model.Middleware{Name: name, Source: source, Retry: &model.Retry{}})
 		}
+		if rapid.IntRange(0, 3).Draw(t, "has a transport") == 0 {
+			s.Transports = append(s.Transports, &model.Transport{Name: name, Source: source})
+		}
 		if rapid.IntRange(0, 3).Draw(t, "has a problem") == 0 {
 			s.Problems = append(s.Problems, model.Problem{Code: model.InvalidRule, Message: name.Name})
 		}

@@ -17,6 +17,7 @@ func Merge(order []model.Source, from map[model.Source]model.Snapshot) *model.Sn
 		s := from[source]
 		merged.Routes = append(merged.Routes, s.Routes...)
 		merged.Middlewares = append(merged.Middlewares, s.Middlewares...)
+		merged.Transports = append(merged.Transports, s.Transports...)
 		merged.Certificates = append(merged.Certificates, s.Certificates...)
 		merged.TLSOptions = append(merged.TLSOptions, s.TLSOptions...)
 		if source.Kind() != model.LinkKind {
@@ -34,6 +35,7 @@ func Merge(order []model.Source, from map[model.Source]model.Snapshot) *model.Sn
 	sortRefs(merged.Services)
 	sortRefs(merged.Routes)
 	sortRefs(merged.Middlewares)
+	sortRefs(merged.Transports)
 	sortRefs(merged.Certificates)
 	sortRefs(merged.TLSOptions)
 	merged.Problems = problems(from)

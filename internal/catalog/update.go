@@ -15,6 +15,7 @@ func update(
 	out := &model.Snapshot{Order: slices.Clone(order)}
 	out.Routes = diff(prev.Routes, next.Routes).apply(merged.Routes)
 	out.Middlewares = diff(prev.Middlewares, next.Middlewares).apply(merged.Middlewares)
+	out.Transports = diff(prev.Transports, next.Transports).apply(merged.Transports)
 	out.Certificates = diff(prev.Certificates, next.Certificates).apply(merged.Certificates)
 	out.TLSOptions = diff(prev.TLSOptions, next.TLSOptions).apply(merged.TLSOptions)
 	services := diff(prev.Services, next.Services)

@@ -3,7 +3,6 @@ package dynamic
 import (
 	"cmp"
 	"fmt"
-	"reflect"
 	"slices"
 
 	"github.com/fairlead/fairlead/internal/document"
@@ -32,18 +31,12 @@ func Build(source model.Source, docs []*Document, options ...Option) model.Snaps
 }
 
 func newBuilder(source model.Source) *builder {
-	return &builder{source: source, snapshot: model.Snapshot{Source: source}, around: surroundings{
-		transports: map[string]*model.Transport{}, streams: map[string]model.Stream{},
-	}}
+	return &builder{source: source, snapshot: model.Snapshot{Source: source}}
 }
 
 // build is Build of documents in the order in which they claim names.
 func (b *builder) build(docs []*Document) model.Snapshot {
 	b.expect(docs)
-	for _, d := range docs { // before the services, which may name those of other files
-		b.addTransports(d.transports)
-		b.addStreams(d.tcp.transports)
-	}
 	for _, d := range docs {
 		b.add(d)
 	}
@@ -66,7 +59,6 @@ type builder struct {
 // holder is who claimed a name first.
 type holder struct {
 	at   document.Position
-	spec any // of a transport; nil: of another object
 	made *made
 	// index is where the object stands in its list of the snapshot. A joined service is no document's own any more.
 	index  int
@@ -124,6 +116,8 @@ func (b *builder) put(m *made) (index int) {
 		s.Middlewares = append(s.Middlewares, m.middleware)
 	case m.route != nil:
 		s.Routes = append(s.Routes, m.route)
+	case m.transport != nil:
+		s.Transports = append(s.Transports, m.transport)
 	case m.certificate != nil:
 		s.Certificates = append(s.Certificates, m.certificate)
 	case m.options != nil:
@@ -145,42 +139,6 @@ func (b *builder) conflict(c claim, kind string, at document.Position, earlier h
 		}},
 		Field: c.section + "." + c.name, Code: model.Conflict, At: at.String(), Message: message,
 	})
-}
-
-// first reports whether a transport is the first that claims its name; of others, those that differ are conflicts.
-func (b *builder) first(c claim, at document.Position, spec any) bool {
-	earlier, taken := b.claimed[c]
-	switch {
-	case !taken:
-		b.claimed[c] = holder{at: at, spec: spec}
-	case !b.shared || !reflect.DeepEqual(earlier.spec, spec):
-		b.conflict(c, model.KindTransport, at, earlier)
-	}
-	return !taken
-}
-
-// addTransports reads http.serversTransports. They are no objects of the model: services have them.
-func (b *builder) addTransports(entries []entry[serversTransport]) {
-	const section = "http.serversTransports"
-	for i := range entries {
-		e := &entries[i]
-		if !b.first(claim{section, e.name}, e.at, e.spec) {
-			continue
-		}
-		o := begin(b.source, &b.around, model.KindTransport, section, e)
-		if t := o.transport(&e.spec); o.faulty() {
-			b.around.transports[e.name] = nil
-		} else {
-			b.around.transports[e.name] = t
-		}
-		b.conclude(o)
-	}
-}
-
-// conclude reports what is wrong with a transport.
-func (b *builder) conclude(o *object) {
-	o.conclude("services that use it are not served")
-	b.snapshot.Problems = append(b.snapshot.Problems, o.problems...)
 }
 
 // problem reports what belongs to no object.

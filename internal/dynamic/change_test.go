@@ -148,8 +148,8 @@ http:
 		before.Middlewares[0] != after.Middlewares[0] {
 		t.Error("an object changed with its neighbours")
 	}
-	if got := after.Services[1].Transport.TLS.ServerName; got != "two" || before.Services[1] == after.Services[1] {
-		t.Errorf("the service has its transport of before: %s", got)
+	if got := after.Transports[0].TLS.ServerName; got != "two" || before.Services[1] != after.Services[1] {
+		t.Errorf("the transport is that of before (%s), or the service another one", got)
 	}
 }
 

@@ -44,6 +44,5 @@
 //   - Build is pure and total, and equal input gives deeply equal, sorted snapshots. Only WithFiles makes it read
 //     anything.
 //   - An object that depends on its document alone is made once, by Decode: while the document does not change, every
-//     snapshot has the same pointer. One that looks around (at serversTransports, which may be another file's, or at a
-//     file that it names) is made anew by each Build.
+//     snapshot has the same pointer. One that looks around (at a file that it names) is made anew by each Build.
 package dynamic

@@ -79,7 +79,7 @@ func decodeTree(source model.Source, place string, root *document.Node) *Documen
 	d.routers = section(d, "http.routers", spec.HTTP.Routers, decodeSpec[router])
 	d.services = section(d, "http.services", spec.HTTP.Services, decodeService)
 	d.middlewares = section(d, "http.middlewares", spec.HTTP.Middlewares, decodeMiddleware)
-	d.transports = section(d, "http.serversTransports", spec.HTTP.ServersTransports, decodeTransport)
+	d.transports = section(d, "http.serversTransports", spec.HTTP.ServersTransports, decodeSpec[serversTransport])
 	d.refuse("http.models", spec.HTTP.Models, 1)
 	d.tcp = decodeTCP(d, &spec.TCP)
 	d.udp = decodeUDP(d, &spec.UDP)
@@ -98,6 +98,9 @@ func (d *Document) Files() []string {
 	}
 	for i := range d.transports {
 		files = append(files, d.transports[i].spec.files()...)
+	}
+	for i := range d.tcp.transports {
+		files = append(files, d.tcp.transports[i].spec.TLS.files()...)
 	}
 	files = append(files, d.tls.files()...)
 	files = slices.DeleteFunc(files, func(name string) bool { return name == "" })

@@ -50,12 +50,8 @@ func (o *object) loadBalancer(spec *loadBalancer, s *model.Service) {
 	s.Transport = o.in("loadBalancer", "serversTransport").transport(spec.ServersTransport)
 	s.Sticky = o.in("loadBalancer", "sticky").sticky(spec.Sticky)
 	s.Passive = o.in("loadBalancer", "passiveHealthCheck").passiveCheck(spec.PassiveHealthCheck)
-	if spec.HealthCheck == nil {
-		return
-	}
-	s.Check = o.healthCheck(spec.HealthCheck)
-	if s.Check != nil && s.Transport != nil {
-		s.Check.TLS = &s.Transport.TLS
+	if spec.HealthCheck != nil {
+		s.Check = o.healthCheck(spec.HealthCheck)
 	}
 }
 

@@ -62,6 +62,8 @@ func (d *Document) find(wanted model.Object) *object {
 		return named(d.tls.stores, name)
 	case section{model.LaneHTTP, model.KindTransport}:
 		return named(d.transports, name)
+	case section{model.LaneTCP, model.KindTransport}:
+		return named(d.tcp.transports, name)
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type made struct {
 	service     *model.Service
 	middleware  *model.Middleware
 	route       *model.Route
+	transport   *model.Transport
 	certificate *model.Certificate
 	options     *model.TLSOptions
 	problems    []model.Problem
@@ -35,15 +36,13 @@ type made struct {
 
 // isNothing reports that the object was too mistaken to be made.
 func (m *made) isNothing() bool {
-	return m.service == nil && m.middleware == nil && m.route == nil && m.certificate == nil && m.options == nil
+	return m.service == nil && m.middleware == nil && m.route == nil && m.transport == nil && m.certificate == nil &&
+		m.options == nil
 }
 
-// surroundings are what objects may ask for that does not stand in their document, or may stand in another one.
+// surroundings are what objects may ask for that does not stand in their document.
 type surroundings struct {
 	read func(string) ([]byte, error) // nil: files cannot be read
-	// transports are those of all documents; nil: a mistaken one.
-	transports map[string]*model.Transport
-	streams    map[string]model.Stream // of tcp.serversTransports, by name
 }
 
 // spec is an object as its owner wrote it.
@@ -60,6 +59,8 @@ func (d *Document) addParts() {
 	addRoutes(d, "http.routers", d.routers, "the route's requests are answered 503", (*object).route)
 	addRoutes(d, "tcp.routers", d.tcp.routers, "the route's connections are refused", (*object).tcpRoute)
 	addRoutes(d, "udp.routers", d.udp.routers, "the route's datagrams are dropped", (*object).udpRoute)
+	addTransports(d, "http.serversTransports", d.transports, (*object).transport)
+	addTransports(d, "tcp.serversTransports", d.tcp.transports, (*object).tcpTransport)
 	addTLS(d)
 }
 
@@ -81,6 +82,16 @@ func addMiddlewares[T spec](
 			m.middleware = middleware
 		}
 		o.conclude("the middleware is left out, and " + without)
+		return m
+	})
+}
+
+func addTransports[T spec](d *Document, section string, entries []entry[T], build func(*object, *T) *model.Transport) {
+	addSection(d, model.KindTransport, section, entries, func(o *object, spec *T) (m made) {
+		if t := build(o, spec); !o.faulty() {
+			m.transport = t
+		}
+		o.conclude("services that use it are not served")
 		return m
 	})
 }

@@ -73,42 +73,33 @@ func (o *object) tcpService(spec *tcpService) *model.Service {
 func (o *object) tcpLoadBalancer(spec *tcpLoadBalancer, s *model.Service) {
 	s.Protocol, s.Endpoints = o.streamEndpoints(spec.Servers, model.TCP)
 	s.Balance = o.balance(&loadBalancer{Balance: spec.Balance})
-	stream := model.Stream{}
-	if spec.ServersTransport != "" {
-		stream = o.in("loadBalancer", "serversTransport").streamOf(spec.ServersTransport)
-	}
-	if p := spec.ProxyProtocol; p != nil {
-		stream.ProxyProtocol = o.in("loadBalancer", "proxyProtocol").proxyProtocol(p)
-	}
+	s.Transport = o.in("loadBalancer", "serversTransport").transport(spec.ServersTransport)
+	s.Stream.ProxyProtocol = o.in("loadBalancer", "proxyProtocol").proxyProtocol(spec.ProxyProtocol)
 	if ms := spec.TerminationDelay; ms != nil {
-		stream.Termination = termination(time.Duration(*ms) * time.Millisecond)
-	}
-	if !stream.IsZero() {
-		s.Stream = &stream
+		s.Stream.Termination = termination(time.Duration(*ms) * time.Millisecond)
 	}
 	if c := spec.HealthCheck; c != nil {
 		s.Check = o.in("loadBalancer", "healthCheck").tcpHealthCheck(c)
 	}
 }
 
-// termination turns Traefik's terminationDelay into the model's: there less than nothing is no limit, and nothing is at
-// once.
+// termination turns Traefik's terminationDelay into the model's: there nothing is at once.
 func termination(d time.Duration) time.Duration {
-	switch {
-	case d < 0:
-		return 0
-	case d == 0:
+	if d == 0 {
 		return time.Nanosecond
 	}
 	return d
 }
 
+// proxyProtocol reads which version of the header servers are sent; 0: none is asked for.
 func (p place) proxyProtocol(spec *proxyProtocol) int {
-	if spec.Version == nil {
+	switch {
+	case spec == nil:
+		return 0
+	case spec.Version == nil:
 		return 2
-	}
-	if v := *spec.Version; v != 1 && v != 2 {
-		p.in("version").invalid("%d is no version of the PROXY protocol; it is 1 or 2", v)
+	case *spec.Version != 1 && *spec.Version != 2:
+		p.in("version").invalid("%d is no version of the PROXY protocol; it is 1 or 2", *spec.Version)
 	}
 	return *spec.Version
 }

@@ -182,16 +182,6 @@ func (s sample) root(t *testing.T) map[string]any {
 			}
 		}
 		put(at, path[len(path)-1], s.value)
-		switch {
-		case strings.HasPrefix(s.key, "tcp.serversTransports."): // what is wrong with one that nobody uses does no harm
-			into(into(root, "tcp"), "services")["user"] = map[string]any{"loadBalancer": map[string]any{
-				"servers": []any{map[string]any{"address": "a:1"}}, "serversTransport": "NAME"}}
-		case strings.HasSuffix(s.key, ".serversTransport") && strings.HasPrefix(s.key, "tcp."):
-			into(into(root, "tcp"), "serversTransports")["NAME"] = map[string]any{}
-		case strings.HasPrefix(s.key, "http.serversTransports."): // it is seen by the service that uses it
-			put(into(into(root, "http"), "services"), "a", map[string]any{"loadBalancer": map[string]any{
-				"servers": []any{map[string]any{"url": "https://a"}}, "serversTransport": "NAME"}})
-		}
 		return root
 	}
 	return nil
@@ -239,9 +229,12 @@ func (s sample) served(t *testing.T) string {
 	snapshot := s.snapshot(t)
 	built := len(snapshot.Routes) + len(snapshot.Services) + len(snapshot.Middlewares) + len(snapshot.Certificates) +
 		len(snapshot.TLSOptions)
+	for _, made := range snapshot.Transports {
+		if !reflect.DeepEqual(made, &model.Transport{Name: made.Name, Source: made.Source, Lane: made.Lane}) {
+			built++
+		}
+	}
 	switch {
-	case len(snapshot.Services) > 0 && reflect.DeepEqual(snapshot.Services[0].Transport, new(model.Transport)):
-		t.Errorf("%s is passed over in silence", s.key)
 	case built > 0 && isDeprecated(snapshot.Problems):
 		return "yes: with a `deprecated` problem"
 	case len(snapshot.Problems) > 0:

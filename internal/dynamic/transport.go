@@ -8,25 +8,30 @@ import (
 	"strings"
 	"time"
 
-	"github.com/fairlead/fairlead/internal/document"
 	"github.com/fairlead/fairlead/internal/model"
 )
 
+// serversTransport is one entry of http.serversTransports.
 type serversTransport struct {
-	ServerName         string             `doc:"serverName"`
-	InsecureSkipVerify bool               `doc:"insecureSkipVerify"`
-	RootCAs            []string           `doc:"rootCAs"`
-	Certificates       []clientPair       `doc:"certificates"`
-	CipherSuites       []string           `doc:"cipherSuites"`
-	MinVersion         string             `doc:"minVersion"`
-	MaxVersion         string             `doc:"maxVersion"`
-	PeerCertURI        string             `doc:"peerCertURI"`
-	SPIFFE             *spiffe            `doc:"spiffe"`
-	DisableHTTP2       bool               `doc:"disableHTTP2"`
-	MaxIdlePerHost     int                `doc:"maxIdleConnsPerHost"`
-	MaxPerHost         int                `doc:"maxConnsPerHost"`
-	MaxQueuedPerHost   int                `doc:"maxQueuedPerHost"`
-	Timeouts           forwardingTimeouts `doc:"forwardingTimeouts"`
+	transportIdentity
+	CipherSuites     []string           `doc:"cipherSuites"`
+	MinVersion       string             `doc:"minVersion"`
+	MaxVersion       string             `doc:"maxVersion"`
+	DisableHTTP2     bool               `doc:"disableHTTP2"`
+	MaxIdlePerHost   int                `doc:"maxIdleConnsPerHost"`
+	MaxPerHost       int                `doc:"maxConnsPerHost"`
+	MaxQueuedPerHost int                `doc:"maxQueuedPerHost"`
+	Timeouts         forwardingTimeouts `doc:"forwardingTimeouts"`
+}
+
+// transportIdentity is who we are to servers over TLS, and whom we trust.
+type transportIdentity struct {
+	ServerName         string       `doc:"serverName"`
+	InsecureSkipVerify bool         `doc:"insecureSkipVerify"`
+	RootCAs            []string     `doc:"rootCAs"`
+	Certificates       []clientPair `doc:"certificates"`
+	PeerCertURI        string       `doc:"peerCertURI"`
+	SPIFFE             *spiffe      `doc:"spiffe"`
 }
 
 // clientPair is a certificate and its key. As in Traefik, each is a file's name or the PEM itself.
@@ -72,15 +77,8 @@ func (p place) spiffe(spec *spiffe, alone bool) *model.SPIFFE {
 	return s
 }
 
-func decodeTransport(n *document.Node) (s serversTransport, mistakes []document.Mistake) {
-	if n.Kind != document.Null {
-		mistakes = document.Decode(n, &s)
-	}
-	return s, mistakes
-}
-
-// files are those that the transport refers to.
-func (s *serversTransport) files() (names []string) {
+// files are those that it refers to.
+func (s *transportIdentity) files() (names []string) {
 	for _, text := range s.RootCAs {
 		names = append(names, fileName(text))
 	}
@@ -100,34 +98,41 @@ func fileName(text string) string {
 
 func (o *object) transport(spec *serversTransport) *model.Transport {
 	t := &model.Transport{
+		Name: o.ref.Name, Source: o.ref.Source,
 		HTTP1Only:        spec.DisableHTTP2,
 		IdleConnsPerHost: spec.MaxIdlePerHost,
 		ConnsPerHost:     o.in("maxConnsPerHost").count(spec.MaxPerHost),
 		QueuePerHost:     o.in("maxQueuedPerHost").count(spec.MaxQueuedPerHost),
 		TLS: model.TransportTLS{
-			ServerName: spec.ServerName, Insecure: spec.InsecureSkipVerify, PeerURI: spec.PeerCertURI,
 			MinVersion:   o.in("minVersion").version(spec.MinVersion),
 			MaxVersion:   o.in("maxVersion").version(spec.MaxVersion),
 			CipherSuites: o.ciphers(spec.CipherSuites),
 		},
 	}
-	t.TLS.SPIFFE = o.in("spiffe").spiffe(spec.SPIFFE, spec.ServerName+spec.PeerCertURI == "" && !spec.InsecureSkipVerify &&
-		len(spec.RootCAs)+len(spec.Certificates) == 0)
 	o.transportTimeouts(spec.Timeouts, t)
+	o.in().identity(&spec.transportIdentity, &t.TLS)
+	return t
+}
+
+// identity reads who we are to servers over TLS, and whom we trust.
+func (p place) identity(spec *transportIdentity, t *model.TransportTLS) {
+	t.ServerName, t.Insecure, t.PeerURI = spec.ServerName, spec.InsecureSkipVerify, spec.PeerCertURI
+	t.SPIFFE = p.in("spiffe").spiffe(spec.SPIFFE, spec.ServerName+spec.PeerCertURI == "" && !spec.InsecureSkipVerify &&
+		len(spec.RootCAs)+len(spec.Certificates) == 0)
 	for i, text := range spec.RootCAs {
-		t.TLS.Roots = append(t.TLS.Roots, o.in("rootCAs", i).authority(text))
+		t.Roots = append(t.Roots, p.in("rootCAs", i).authority(text))
 	}
 	for i, c := range spec.Certificates {
-		at := o.in("certificates", i)
+		at := p.in("certificates", i)
 		pair := model.ClientPair{
 			Certificate: at.in("certFile").pem(c.CertFile), Key: model.NewSecret(at.in("keyFile").pem(c.KeyFile)),
 		}
-		if _, err := tls.X509KeyPair([]byte(pair.Certificate), []byte(pair.Key.Reveal())); err != nil && !o.faulty() {
+		_, err := tls.X509KeyPair([]byte(pair.Certificate), []byte(pair.Key.Reveal()))
+		if err != nil && !p.object.faulty() {
 			at.invalid("this is no pair of a certificate and its key, each a file of PEM or the PEM itself")
 		}
-		t.TLS.Certificates = append(t.TLS.Certificates, pair)
+		t.Certificates = append(t.Certificates, pair)
 	}
-	return t
 }
 
 // authority reads the certificate of who issues others.
@@ -187,23 +192,10 @@ func (o *object) transportTimeouts(spec forwardingTimeouts, t *model.Transport) 
 	}
 }
 
-// transport returns the transport that a service names; nil: the default.
-func (p place) transport(name string) *model.Transport {
+// transport reads which transport a service names; the zero reference: the default.
+func (p place) transport(name string) model.Ref {
 	if name == "" || name == "default@internal" {
-		return nil
+		return model.Ref{}
 	}
-	ref, source := p.ref(name), p.object.ref.Source
-	if ref.Source != source && string(ref.Source) != source.Kind() {
-		p.invalid("a transport must come from the same source as the service that uses it; define %q there, too",
-			ref.Name.Name)
-		return nil
-	}
-	t, known := p.object.look().transports[ref.Name.Name]
-	switch {
-	case !known:
-		p.invalid("there is no http.serversTransports.%s", ref.Name.Name)
-	case t == nil:
-		p.invalid("http.serversTransports.%s is mistaken, and connections without it may lead elsewhere", ref.Name.Name)
-	}
-	return t
+	return p.ref(name)
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,7 @@ func TestTransport(t *testing.T) {
 		t.Fatal(s.Problems)
 	}
 	want := &model.Transport{
+		Name: model.Name{Name: "t"}, Source: "file/test",
 		TLS: model.TransportTLS{
 			ServerName: "inside.example", Insecure: true, PeerURI: "spiffe://a/b",
 			Roots:        []string{files["cert.pem"], files["cert.pem"]},
@@ -95,11 +97,11 @@ func TestTransport(t *testing.T) {
 		PingAfter: 4 * time.Second, PingTimeout: 5 * time.Second,
 	}
 	equalSecrets := cmp.Comparer(func(a, b model.Secret) bool { return a == b })
-	if diff := cmp.Diff(want, s.Services[0].Transport, equalSecrets); diff != "" {
+	if diff := cmp.Diff(want, s.Transports[0], equalSecrets); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	if s.Services[0].Check.TLS != &s.Services[0].Transport.TLS {
-		t.Error("the health check trusts others")
+	if s.Services[0].Transport != want.Ref() {
+		t.Errorf("the service names %s", s.Services[0].Transport)
 	}
 	if _, err := want.TLS.Config(nil); err != nil {
 		t.Error(err)
@@ -121,12 +123,12 @@ func TestTransportSPIFFE(t *testing.T) {
 		SPIFFE:     &model.SPIFFE{IDs: []string{"spiffe://a.example/b"}, TrustDomain: "a.example"},
 		MinVersion: tls.VersionTLS13,
 	}
-	if diff := cmp.Diff(want, s.Services[0].Transport.TLS); diff != "" {
+	if diff := cmp.Diff(want, s.Transports[0].TLS); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
-// A service whose transport is mistaken is not served: without it, its connections might lead elsewhere.
+// A mistaken transport is left out, so that what names it is not served: connections might lead elsewhere.
 func TestMistakenTransports(t *testing.T) {
 	for spec, want := range map[string]string{
 		"{rootCAs: [\"-----BEGIN x\"]}":                   "there is no certificate in it",
@@ -146,18 +148,24 @@ func TestMistakenTransports(t *testing.T) {
 	} {
 		s := buildTransport(t, "      "+spec+"\n")
 		if want == "" {
-			if len(s.Services) != 1 {
+			if len(s.Transports) != 2 {
 				t.Errorf("%s: %v", spec, s.Problems)
 			}
 			continue
 		}
-		if len(s.Services) > 0 || len(s.Problems) < 2 || !strings.Contains(s.Problems[1].Message+s.Problems[0].Message,
-			want) {
-			t.Errorf("%s: %d services, %v", spec, len(s.Services), s.Problems)
+		if len(s.Transports) > 0 || len(s.Services) != 1 || !slices.ContainsFunc(s.Problems, func(p model.Problem) bool {
+			return strings.Contains(p.Message, want)
+		}) {
+			t.Errorf("%s: %d transports, %v", spec, len(s.Transports), s.Problems)
 		}
 	}
+}
+
+// A service names a transport of whichever source. Whether there is one is found when all sources are known.
+func TestNamedTransports(t *testing.T) {
 	for name, want := range map[string]string{
-		"u": "there is no", "t@docker": "the same source", "t@file": "", "t@file/test": "", "default@internal": "",
+		"t": "t@file/test", "u": "u@file/test", "t@docker": "t@docker", "t@file": "t@file", "t@kv/a": "t@kv/a",
+		"default@internal": "",
 	} {
 		d, err := Decode("file/test", "a.yaml", []byte(strings.Replace(usesTransport, "serversTransport: t",
 			`serversTransport: "`+name+`"`, 1)+"      {}\n"))
@@ -165,8 +173,8 @@ func TestMistakenTransports(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := Build("file/test", []*Document{d})
-		if (want == "") != (len(s.Problems) == 0) || want != "" && !strings.Contains(s.Problems[0].Message, want) {
-			t.Errorf("%s: %v", name, s.Problems)
+		if got := s.Services[0].Transport.String(); got != want || len(s.Problems) > 0 {
+			t.Errorf("%s: %s, %v", name, got, s.Problems)
 		}
 	}
 }

@@ -60,6 +60,7 @@ const (
 	UnknownService    Code = "unknown_service"    // the route answers 503
 	UnknownMiddleware Code = "unknown_middleware" // the route answers 503: without it, it might be open to all
 	UnknownParent     Code = "unknown_parent"     // the route is not served under it
+	UnknownTransport  Code = "unknown_transport"  // the service is not served: connections might lead elsewhere
 	UnknownTLSOptions Code = "unknown_tls_options"
 	NoCertificate     Code = "no_certificate" // there is none for a name that a route says is to have one
 	UnknownEntryPoint Code = "unknown_entry_point"

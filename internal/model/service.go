@@ -42,10 +42,10 @@ type Service struct {
 	Check *HealthCheck `json:"check,omitempty"`
 	// RewriteHost sends the endpoint's address as the Host field instead of the client's.
 	RewriteHost bool `json:"rewriteHost,omitempty"`
-	// Transport is how requests reach the endpoints; gateways are reached as their cluster says. Nil: the default.
-	Transport *Transport `json:"transport,omitempty"`
-	// Stream says how connections are made, in the lane of TCP. Nil: as by default.
-	Stream *Stream `json:"stream,omitempty"`
+	// Transport names how the endpoints are reached; gateways are reached as their cluster says. Zero: the default.
+	Transport Ref `json:"transport,omitzero"`
+	// Stream goes before what the transport says of it, in the lane of TCP.
+	Stream Stream `json:"stream,omitzero"`
 }
 
 // Endpoint is one address of a service.
@@ -145,5 +145,6 @@ type HealthCheck struct {
 	Timeout time.Duration `json:"timeout,omitempty"` // 0 is 5 s
 	Rise    int           `json:"rise,omitempty"`    // successes in a row until healthy; 0 is 1
 	Fall    int           `json:"fall,omitempty"`    // failures in a row until unhealthy; 0 is 1
-	TLS     *TransportTLS `json:"tls,omitempty"`     // nil trusts whom the system trusts
+	// TLS is that of the transport with which the check is made. Nil, as in a snapshot: whom the system trusts.
+	TLS *TransportTLS `json:"tls,omitempty"`
 }

@@ -16,7 +16,9 @@ type Snapshot struct {
 	Services    []*Service    `json:"services,omitempty"`    // sorted by Ref, each once
 	Routes      []*Route      `json:"routes,omitempty"`      // sorted by Ref, each once
 	Middlewares []*Middleware `json:"middlewares,omitempty"` // sorted by Ref, each once
-	// Certificates and TLSOptions are of the instance's own sources: they cross no link. Sorted by Ref, each once.
+	// Transports, Certificates and TLSOptions are of the instance's own sources: they cross no link. Sorted by Ref, each
+	// once.
+	Transports   []*Transport   `json:"transports,omitempty"`
 	Certificates []*Certificate `json:"certificates,omitempty"`
 	TLSOptions   []*TLSOptions  `json:"tlsOptions,omitempty"`
 	Problems     []Problem      `json:"problems,omitempty"` // sorted
@@ -33,6 +35,7 @@ func (s *Snapshot) Sort() {
 	sortObjects(s.Services)
 	sortObjects(s.Routes)
 	sortObjects(s.Middlewares)
+	sortObjects(s.Transports)
 	sortObjects(s.Certificates)
 	sortObjects(s.TLSOptions)
 	slices.SortFunc(s.Problems, Problem.Compare)
@@ -51,9 +54,10 @@ func Reuse(prev, next *Snapshot) (changed bool) {
 	services := reuse(prev.Services, next.Services)
 	routes := reuse(prev.Routes, next.Routes)
 	middlewares := reuse(prev.Middlewares, next.Middlewares)
+	transports := reuse(prev.Transports, next.Transports)
 	certificates := reuse(prev.Certificates, next.Certificates)
 	options := reuse(prev.TLSOptions, next.TLSOptions)
-	return services || routes || middlewares || certificates || options ||
+	return services || routes || middlewares || transports || certificates || options ||
 		!slices.Equal(prev.Problems, next.Problems) || !slices.Equal(prev.Order, next.Order)
 }
 

@@ -21,6 +21,9 @@ func TestReuse(t *testing.T) {
 	secret := func(text string) []*model.Middleware {
 		return []*model.Middleware{{APIKey: &model.APIKey{Hashes: []model.Secret{model.NewSecret(text)}}}}
 	}
+	reach := func(idle int) []*model.Transport {
+		return []*model.Transport{{Name: model.Name{Name: "t"}, IdleConnsPerHost: idle}}
+	}
 	stale := []model.Problem{{Code: model.Stale}}
 	cases := []struct {
 		name       string
@@ -40,6 +43,8 @@ func TestReuse(t *testing.T) {
 		{"version only", model.Snapshot{Version: 1}, model.Snapshot{Version: 2}, false, 0},
 		{"problem", model.Snapshot{}, model.Snapshot{Problems: stale}, true, 0},
 		{"order", model.Snapshot{}, model.Snapshot{Order: []model.Source{"a"}}, true, 0},
+		{"transport", model.Snapshot{Transports: reach(1)}, model.Snapshot{Transports: reach(2)}, true, 0},
+		{"same transport", model.Snapshot{Transports: reach(1)}, model.Snapshot{Transports: reach(1)}, false, 0},
 		{"same secret", model.Snapshot{Middlewares: secret("x")}, model.Snapshot{Middlewares: secret("x")}, false, 0},
 		{"new secret", model.Snapshot{Middlewares: secret("x")}, model.Snapshot{Middlewares: secret("y")}, true, 0},
 	}
@@ -139,6 +144,7 @@ func TestSort(t *testing.T) {
 				{Name: model.Name{Name: "c"}},
 			},
 			Middlewares: []*model.Middleware{{Name: model.Name{Name: "a"}}, {Name: model.Name{Name: "b"}}},
+			Transports:  []*model.Transport{{Name: model.Name{Name: "a"}}, {Name: model.Name{Name: "b"}}},
 			Problems:    []model.Problem{{Code: model.Late}, {Code: model.Stale}, {Code: model.Stale, Since: time.Unix(1, 0)}},
 		}
 	}
@@ -147,6 +153,7 @@ func TestSort(t *testing.T) {
 		shuffle(t, got.Services)
 		shuffle(t, got.Routes)
 		shuffle(t, got.Middlewares)
+		shuffle(t, got.Transports)
 		shuffle(t, got.Problems)
 		for _, s := range got.Services {
 			shuffle(t, s.Endpoints)

@@ -1,7 +1,7 @@
 package model
 
 import (
-	"reflect"
+	"cmp"
 	"time"
 )
 
@@ -19,32 +19,18 @@ const (
 	ALPN          Test = "ALPN"          // one of the protocols that a TLS client offers (RFC 7301)
 )
 
-// Stream says how connections of the lane tcp are made to a service's endpoints.
+// Stream is what streams are led to endpoints with.
 type Stream struct {
 	// ProxyProtocol tells the endpoint who the client is: 1 or 2, the version of the header. 0: it is not told.
-	ProxyProtocol int           `json:"proxyProtocol,omitempty"`
-	DialTimeout   time.Duration `json:"dialTimeout,omitempty"` // 0 is 3 s
-	KeepAlive     time.Duration `json:"keepAlive,omitempty"`   // between probes of a silent connection; 0 is 15 s
-	// Termination is how long one direction may go on after the other has ended. 0: as long as its side wants.
+	ProxyProtocol int `json:"proxyProtocol,omitempty"`
+	// Termination is how long one direction may go on after the other has ended. Below 0: as long as its side wants. 0:
+	// the same, where nobody else says anything.
 	Termination time.Duration `json:"termination,omitempty"`
-
-	// Of TLS to the endpoint.
-	ServerName string   `json:"serverName,omitempty"` // asked for and expected; "" is the endpoint's host
-	Insecure   bool     `json:"insecure,omitempty"`   // the endpoint's certificate is not checked
-	Roots      []string `json:"roots,omitempty"`      // files of CA certificates, PEM; none: the system's
-	PeerURI    string   `json:"peerURI,omitempty"`    // that the endpoint's certificate must have among its names
-	SPIFFE     *SPIFFE  `json:"spiffe,omitempty"`     // in place of names, roots and certificates; nil: those
-	// Certificates are shown to the endpoint when it asks for one.
-	Certificates []KeyFiles `json:"certificates,omitempty"`
 }
 
-// IsZero reports whether s asks for nothing.
-func (s *Stream) IsZero() bool { return reflect.ValueOf(s).Elem().IsZero() }
-
-// KeyFiles name a certificate and its key.
-type KeyFiles struct {
-	Certificate string `json:"certificate"`
-	Key         string `json:"key"`
+// Or returns s, with what o says where s says nothing.
+func (s Stream) Or(o Stream) Stream {
+	return Stream{cmp.Or(s.ProxyProtocol, o.ProxyProtocol), cmp.Or(s.Termination, o.Termination)}
 }
 
 // InFlightConn admits Amount connections of each client at once.

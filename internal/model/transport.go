@@ -8,26 +8,36 @@ import (
 	"time"
 )
 
-// Transport is how requests reach the endpoints of a service. A zero duration or number is the default.
+// Transport is how the endpoints of the services that name it are reached. A zero duration or number is the default.
 type Transport struct {
-	TLS TransportTLS `json:"tls,omitzero"`
-	// HTTP1Only does not offer HTTP/2 to endpoints over TLS.
-	HTTP1Only bool `json:"http1Only,omitempty"`
+	Name   Name         `json:"name"`
+	Source Source       `json:"source"`
+	Lane   Lane         `json:"lane,omitempty"` // HTTP or TCP
+	TLS    TransportTLS `json:"tls,omitzero"`
 
-	IdleConnsPerHost int `json:"idleConnsPerHost,omitempty"` // kept for later requests; 0: 256; below 0: none
+	DialTimeout time.Duration `json:"dialTimeout,omitempty"` // 0: 3 s
+
+	// Of requests. HTTP1Only does not offer HTTP/2 to endpoints over TLS.
+	HTTP1Only        bool `json:"http1Only,omitempty"`
+	IdleConnsPerHost int  `json:"idleConnsPerHost,omitempty"` // kept for later requests; 0: 256; below 0: none
 	// ConnsPerHost bounds the HTTP/1.1 connections to an endpoint, and QueuePerHost the requests that wait for one of
 	// them; one more is not sent there. 0: any number of connections; nobody waits.
-	ConnsPerHost int `json:"connsPerHost,omitempty"`
-	QueuePerHost int `json:"queuePerHost,omitempty"`
-
-	DialTimeout   time.Duration `json:"dialTimeout,omitempty"`   // 0: 3 s
+	ConnsPerHost  int           `json:"connsPerHost,omitempty"`
+	QueuePerHost  int           `json:"queuePerHost,omitempty"`
 	HeaderTimeout time.Duration `json:"headerTimeout,omitempty"` // from the request to the answer's head; 0: none
 	IdleTimeout   time.Duration `json:"idleTimeout,omitempty"`   // of a connection without a request; 0: 90 s
 	// PingAfter is how long nothing may come on an HTTP/2 connection until it is asked whether it lives, and PingTimeout
 	// how long the answer may take. 0: it is not asked; 15 s.
 	PingAfter   time.Duration `json:"pingAfter,omitempty"`
 	PingTimeout time.Duration `json:"pingTimeout,omitempty"`
+
+	// Of streams.
+	KeepAlive time.Duration `json:"keepAlive,omitempty"` // between probes of a silent connection; 0: 15 s
+	Stream    Stream        `json:"stream,omitzero"`
 }
+
+// Ref returns the transport's own reference.
+func (t *Transport) Ref() Ref { return Ref{t.Name, t.Source, t.Lane} }
 
 // TransportTLS is who we are to endpoints over TLS, and whom we trust. The zero value trusts whom the system trusts.
 type TransportTLS struct {

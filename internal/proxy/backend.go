@@ -13,9 +13,9 @@ import (
 // backend is a service of a rule: the pool of its hosts, or the services that it chooses among. It belongs to one place
 // of one rule: a service that is named twice is two backends, which share the pool.
 type backend struct {
-	name    string // of the service; over a link, the fleet-wide one
-	service *model.Service
-	weight  int
+	name string // of the service; over a link, the fleet-wide one
+	reached
+	weight int
 
 	// Where the service has endpoints:
 	pool      *upstream.Pool
@@ -44,10 +44,10 @@ type exit struct {
 
 // headerTimeout bounds the wait for an answer's head, where the route does not. 0: no limit.
 func (b *backend) headerTimeout() time.Duration {
-	if b.service.Transport == nil {
+	if b.by == nil {
 		return 0
 	}
-	return b.service.Transport.HeaderTimeout
+	return b.by.HeaderTimeout
 }
 
 // choose returns the backend that a request goes to, which chooses no more; nil: there is none. Streams have no

@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"cmp"
-	"fmt"
 	"net/http"
 	"slices"
 
@@ -47,8 +46,8 @@ func (c *composer) backends(list []route.Backend, from way) (made []backend, sum
 // backend makes what serves a service, in its place.
 func (c *composer) backend(made *backend, to route.Backend, from way) {
 	*made = backend{
-		name: to.Service.Name.String(), service: to.Service, weight: to.Weight, exits: from.exits, marks: from.marks,
-		cookie: newCookie(to.Service.Sticky),
+		name: to.Service.Name.String(), reached: reached{to.Service, to.Transport}, weight: to.Weight,
+		exits: from.exits, marks: from.marks, cookie: newCookie(to.Service.Sticky),
 	}
 	switch {
 	case to.Inside == nil:
@@ -64,16 +63,11 @@ func (c *composer) backend(made *backend, to route.Backend, from way) {
 
 // leaf completes the backend of a service with endpoints.
 func (c *composer) leaf(made *backend) {
-	p := c.use(made.service)
-	c.action.services = append(c.action.services, made.service)
+	p := c.use(made.reached)
+	c.action.pools = append(c.action.pools, made.reached)
 	made.pool, made.transport = p.pool, p.transport.transport
 	if lost, ok := made.transport.(lostTransport); ok {
-		c.action.problems = append(c.action.problems, model.Problem{
-			Object:  model.Object{Kind: model.KindService, Ref: made.service.Ref()},
-			Field:   "loadBalancer.serversTransport",
-			Code:    model.InvalidField,
-			Message: fmt.Sprintf("%v; requests to the service are answered 502", lost.err),
-		})
+		c.action.problems = append(c.action.problems, made.cannot(lost.err, "requests to the service are answered 502"))
 	}
 	for _, e := range made.service.Endpoints {
 		if e.Path != "" {

@@ -106,7 +106,7 @@ func (p *Proxy) serveFollower(x *exchange, r *http.Request, l *Link, service str
 // followers, two instances that follow each other would hand requests to and fro.
 func runsHere(rule *route.Rule) bool {
 	return len(rule.Backends) == 0 || slices.ContainsFunc(rule.Backends, func(b route.Backend) bool {
-		return !b.Services(func(s *model.Service) bool { return s.Source.Kind() == model.LinkKind })
+		return !b.Services(func(s *model.Service, _ *model.Transport) bool { return s.Source.Kind() == model.LinkKind })
 	})
 }
 

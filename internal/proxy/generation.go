@@ -59,7 +59,7 @@ type action struct {
 	relay    *forwarder    // what serves its requests at the raw depth; nil: none of them
 	stream   *streamAction // of streams
 	backends []backend
-	services []*model.Service // whose pools it uses, as often as it does
+	pools    []reached // that it uses, as often as it does
 	problems []model.Problem
 }
 
@@ -75,10 +75,10 @@ type builder struct {
 	copies      *copies
 
 	last  *generation
-	pools map[*model.Service]*pooled
+	pools map[reached]*pooled
 }
 
-// pooled is a service's pool and how many actions of the newest generation use it.
+// pooled is the pool of a service so reached, and how many actions of the newest generation use it.
 type pooled struct {
 	pool      *upstream.Pool
 	transport *sharedTransport
@@ -92,7 +92,7 @@ func newBuilder(o Options, tunnels *tunnels, copies *copies) *builder {
 		transports: &transports{poison: o.Poison, workload: o.Workload}, copier: newCopier(),
 		tunnels: tunnels, copies: copies,
 		last:  newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil, nil, nil),
-		pools: make(map[*model.Service]*pooled),
+		pools: make(map[reached]*pooled),
 	}
 	return b
 }
@@ -223,10 +223,10 @@ func forUDP(udp bool) string {
 }
 
 // use returns the pool of a service, which one more action uses.
-func (b *builder) use(s *model.Service) *pooled {
+func (b *builder) use(s reached) *pooled {
 	p, ok := b.pools[s]
 	if !ok {
-		p = &pooled{pool: b.hosts.Pool(s), transport: b.transports.use(s)}
+		p = &pooled{pool: b.hosts.Pool(s.service, s.by), transport: b.transports.use(s)}
 		b.pools[s] = p
 	}
 	p.uses++
@@ -236,10 +236,10 @@ func (b *builder) use(s *model.Service) *pooled {
 // release gives back the pools of an action that is no longer in the newest generation. Requests that still run in an
 // older one keep what they hold.
 func (b *builder) release(a *action) {
-	for _, service := range a.services {
-		p := b.pools[service]
+	for _, used := range a.pools {
+		p := b.pools[used]
 		if p.uses--; p.uses == 0 {
-			delete(b.pools, service)
+			delete(b.pools, used)
 			p.pool.Close()
 			b.transports.release(p.transport)
 		}

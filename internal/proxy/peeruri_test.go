@@ -41,9 +41,8 @@ func TestPeerURIOfStreams(t *testing.T) {
 		"": "ready", "spiffe://inside.example/db": "ready", "spiffe://inside.example/mail": "",
 	} {
 		var w streamWorld
-		w.add(model.LaneTCP, "db", "*", func(_ *model.Route, s *model.Service) {
-			s.Protocol, s.Stream = model.TLS, &model.Stream{Insecure: true, PeerURI: wanted}
-		}, addr)
+		w.add(model.LaneTCP, "db", "*", nil, addr)
+		w.reach(model.TransportTLS{Insecure: true, PeerURI: wanted})
 		b := start(t, w.snapshot())
 		conn, err := net.Dial("tcp", b.Addr("web").String())
 		if err != nil {

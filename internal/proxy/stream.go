@@ -22,7 +22,7 @@ type streamAction struct {
 	rule       *route.Rule
 	gates      []middleware.Gate
 	choice     forwarder // of a backend
-	transports map[*model.Service]*streamTransport
+	transports map[reached]*streamTransport
 	broken     bool // what may have guarded the route is not there
 }
 
@@ -287,7 +287,7 @@ func (a *streamAction) admit(s *streaming) (release func()) {
 
 // streamAction makes what serves a rule of TCP or UDP.
 func (b *builder) streamAction(rule *route.Rule, a *action) {
-	s := &streamAction{rule: rule, broken: rule.Broken, transports: make(map[*model.Service]*streamTransport)}
+	s := &streamAction{rule: rule, broken: rule.Broken, transports: make(map[reached]*streamTransport)}
 	a.stream = s
 	for _, m := range rule.Middlewares {
 		gate, err := b.middlewares.Gate(m)
@@ -300,16 +300,13 @@ func (b *builder) streamAction(rule *route.Rule, a *action) {
 	}
 	c := &composer{b, rule, a}
 	s.choice = *c.forwarder(rule.Backends, way{})
-	for _, service := range a.services {
-		t, err := newStreamTransport(service, b.transports.workload)
+	for _, used := range a.pools {
+		t, err := newStreamTransport(used, b.transports.workload)
 		if err != nil {
-			a.problems = append(a.problems, model.Problem{
-				Object: model.Object{Kind: model.KindService, Ref: service.Ref()}, Code: model.InvalidFile,
-				Message: fmt.Sprintf("%v; connections to the service are refused", err),
-			})
+			a.problems = append(a.problems, used.cannot(err, "connections to the service are refused"))
 			continue
 		}
-		s.transports[service] = t
+		s.transports[used] = t
 	}
 	a.backends = s.choice.backends
 	a.problems = append(a.problems, b.checkCertificates(rule)...)

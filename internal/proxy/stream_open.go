@@ -75,7 +75,7 @@ func (p *Proxy) openAt(a *streamAction, s *streaming, b *backend) (opened *opene
 		}
 		s.Attempts++
 		s.Cluster, s.Endpoint, s.Mode = host.Cluster(), host.Addr(), string(reason)
-		opened := &openedStream{load: host.Begin(), termination: a.transports[b.service].termination()}
+		opened := &openedStream{load: host.Begin(), termination: a.transports[b.reached].termination()}
 		if opened.conn, last = p.dialStream(a, s, b, host); last == nil {
 			if s.lane != model.LaneUDP || host.Gateway() {
 				opened.answered()
@@ -123,7 +123,7 @@ func (s *streaming) blame(err error) {
 
 // dialStream connects to a host.
 func (p *Proxy) dialStream(a *streamAction, s *streaming, b *backend, host *upstream.Host) (net.Conn, error) {
-	t := a.transports[b.service]
+	t := a.transports[b.reached]
 	if t == nil {
 		return nil, errors.New("the service cannot be connected to; its problem says why")
 	}

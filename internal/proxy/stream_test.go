@@ -50,6 +50,14 @@ func (w *streamWorld) snapshot() *model.Snapshot {
 	return &w.Snapshot
 }
 
+// reach makes the last service speak TLS with its endpoints, as spec says.
+func (w *streamWorld) reach(spec model.TransportTLS) {
+	s := w.Services[len(w.Services)-1]
+	t := &model.Transport{Name: s.Name, Source: "file/other", Lane: s.Lane, TLS: spec}
+	s.Protocol, s.Transport = model.TLS, t.Ref()
+	w.Transports = append(w.Transports, t)
+}
+
 func passthrough(r *model.Route, _ *model.Service) { r.Passthrough = true }
 
 // accept serves each connection until the test ends, and returns the address.
@@ -225,9 +233,8 @@ func TestStreamALPN(t *testing.T) {
 func TestStreamEndsTLS(t *testing.T) {
 	w := streamWorld{*to(serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "http") }))}
 	w.add(model.LaneTCP, "db", "db.example", nil, listenTCP(t, echo("db:")))
-	w.add(model.LaneTCP, "again", "again.example", func(_ *model.Route, s *model.Service) {
-		s.Protocol, s.Stream = model.TLS, &model.Stream{Insecure: true}
-	}, listenTLS(t, "again:"))
+	w.add(model.LaneTCP, "again", "again.example", nil, listenTLS(t, "again:"))
+	w.reach(model.TransportTLS{Insecure: true})
 	w.add(model.LaneTCP, "plain", "*", nil, listenTCP(t, echo("plain:")))
 	b := startSecure(t, w.snapshot())
 	for name, want := range map[string]string{"db.example": "db:ping", "again.example": "again:ping"} {
@@ -286,9 +293,8 @@ func TestStreamPostgres(t *testing.T) {
 	var w streamWorld
 	w.add(model.LaneTCP, "pass", "pass.example", passthrough, server)
 	w.add(model.LaneTCP, "end", "end.example", nil, listenTCP(t, echo("plain:")))
-	w.add(model.LaneTCP, "both", "both.example", func(_ *model.Route, s *model.Service) {
-		s.Protocol, s.Stream = model.TLS, &model.Stream{Insecure: true}
-	}, server)
+	w.add(model.LaneTCP, "both", "both.example", nil, server)
+	w.reach(model.TransportTLS{Insecure: true})
 	b := startSecure(t, w.snapshot())
 	for name, want := range map[string]string{
 		"pass.example": "pg:ping", "end.example": "plain:ping", "both.example": "pg:ping", "other.example": "EOF",
@@ -317,7 +323,7 @@ func TestStreamProxyProtocol(t *testing.T) {
 	for version, want := range map[int]string{1: "PROXY TCP4 127.0.0.1 127.0.0.1 ", 2: "\r\n\r\n\x00\r\nQUIT\n"} {
 		var w streamWorld
 		w.add(model.LaneTCP, "app", "*", func(_ *model.Route, s *model.Service) {
-			s.Stream = &model.Stream{ProxyProtocol: version}
+			s.Stream.ProxyProtocol = version
 		}, listenTCP(t, echo("")))
 		b := start(t, w.snapshot())
 		if got := talk(t, b.dial(t)); !strings.HasPrefix(got, want) || !strings.HasSuffix(got, "ping") {
@@ -413,9 +419,8 @@ func TestStreamProblems(t *testing.T) {
 	w.add(model.LaneUDP, "dns", "", func(r *model.Route, _ *model.Service) {
 		r.EntryPoints = []string{"web"}
 	}, "127.0.0.1:1")
-	w.add(model.LaneTCP, "ca", "b.example", func(r *model.Route, s *model.Service) {
-		r.Passthrough, s.Protocol, s.Stream = true, model.TLS, &model.Stream{Roots: []string{"nowhere.pem"}}
-	}, "127.0.0.1:1")
+	w.add(model.LaneTCP, "ca", "b.example", passthrough, "127.0.0.1:1")
+	w.reach(model.TransportTLS{SPIFFE: new(model.SPIFFE)})
 	b := start(t, w.snapshot())
 	var got []string
 	for _, p := range b.Problems() {
@@ -423,7 +428,7 @@ func TestStreamProblems(t *testing.T) {
 	}
 	slices.Sort(got)
 	want := []string{
-		"tcp route ends@file/test tls invalid_field", "tcp service ca@file/test  invalid_file",
+		"tcp route ends@file/test tls invalid_field", "tcp service ca@file/test loadBalancer.serversTransport invalid_field",
 		"udp route dns@file/test entryPoints unknown_entry_point",
 	}
 	if !slices.Equal(got, want) {

@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"time"
 
 	"github.com/pires/go-proxyproto"
@@ -20,49 +18,21 @@ import (
 
 // streamTransport connects to the endpoints of a service of TCP or UDP.
 type streamTransport struct {
-	model.Stream
+	model.Transport
 	network string
 	tls     *tls.Config // nil: plain text
 }
 
-func newStreamTransport(s *model.Service, workload model.Workload) (*streamTransport, error) {
-	t := &streamTransport{network: "tcp"}
-	if s.Lane == model.LaneUDP {
+func newStreamTransport(s reached, workload model.Workload) (t *streamTransport, err error) {
+	t = &streamTransport{Transport: *cmp.Or(s.by, new(model.Transport)), network: "tcp"}
+	t.Stream = s.service.Stream.Or(t.Stream)
+	if s.service.Lane == model.LaneUDP {
 		t.network = "udp"
 	}
-	if s.Stream != nil {
-		t.Stream = *s.Stream
+	if s.service.Protocol == model.TLS {
+		t.tls, err = t.TLS.Config(workload)
 	}
-	if s.Protocol != model.TLS {
-		return t, nil
-	}
-	if t.SPIFFE != nil {
-		var err error
-		t.tls, err = t.SPIFFE.Config(workload)
-		return t, err
-	}
-	t.tls = &tls.Config{ServerName: t.ServerName, InsecureSkipVerify: t.Insecure, MinVersion: tls.VersionTLS12}
-	for _, file := range t.Roots {
-		pem, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("reading the service's CA: %w", err)
-		}
-		if t.tls.RootCAs == nil {
-			t.tls.RootCAs = x509.NewCertPool()
-		}
-		if !t.tls.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("reading the service's CA: %s holds no certificate", file)
-		}
-	}
-	for _, pair := range t.Certificates {
-		c, err := tls.LoadX509KeyPair(pair.Certificate, pair.Key)
-		if err != nil {
-			return nil, fmt.Errorf("reading the certificate for the service: %w", err)
-		}
-		t.tls.Certificates = append(t.tls.Certificates, c)
-	}
-	model.WantPeerURI(t.tls, t.PeerURI)
-	return t, nil
+	return t, err
 }
 
 func (t *streamTransport) timeout() time.Duration { return cmp.Or(t.DialTimeout, endpointDialTimeout) }
@@ -71,7 +41,7 @@ func (t *streamTransport) termination() time.Duration {
 	if t == nil {
 		return 0
 	}
-	return t.Termination
+	return t.Stream.Termination
 }
 
 // dial connects to an address, and says what must be said before the client's first byte.
@@ -102,8 +72,8 @@ func (t *streamTransport) dial(ctx context.Context, addr string, s *streaming, p
 func (t *streamTransport) introduce(
 	ctx context.Context, conn net.Conn, addr string, s *streaming, passthrough bool,
 ) (net.Conn, error) {
-	if t.ProxyProtocol > 0 {
-		if _, err := proxyHeader(t.ProxyProtocol, s.client, s.local).WriteTo(conn); err != nil {
+	if t.Stream.ProxyProtocol > 0 {
+		if _, err := proxyHeader(t.Stream.ProxyProtocol, s.client, s.local).WriteTo(conn); err != nil {
 			return conn, fmt.Errorf("saying who the client is: %w", err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"reflect"
@@ -40,17 +41,31 @@ type sharedTransport struct {
 	uses     int
 }
 
+// reached is a service and how its endpoints are reached; nil: as by default.
+type reached struct {
+	service *model.Service
+	by      *model.Transport
+}
+
+// cannot says that it is not reached, and what becomes of those who want to.
+func (r reached) cannot(err error, effect string) model.Problem {
+	return model.Problem{
+		Object: model.Object{Kind: model.KindService, Ref: r.service.Ref()},
+		Field:  "loadBalancer.serversTransport", Code: model.InvalidField, Message: fmt.Sprintf("%v; %s", err, effect),
+	}
+}
+
 // use returns the transport of a service, which one more pool uses.
-func (t *transports) use(s *model.Service) *sharedTransport {
+func (t *transports) use(s reached) *sharedTransport {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	protocol := cmp.Or(s.Protocol, model.HTTP)
+	protocol := cmp.Or(s.service.Protocol, model.HTTP)
 	i := slices.IndexFunc(t.open, func(o *sharedTransport) bool {
-		return o.protocol == protocol && (o.spec == s.Transport || reflect.DeepEqual(o.spec, s.Transport))
+		return o.protocol == protocol && (o.spec == s.by || reflect.DeepEqual(o.spec, s.by))
 	})
 	if i < 0 {
 		i = len(t.open)
-		t.open = append(t.open, &sharedTransport{t.make(protocol, s.Transport), protocol, s.Transport, 0})
+		t.open = append(t.open, &sharedTransport{t.make(protocol, s.by), protocol, s.by, 0})
 	}
 	t.open[i].uses++
 	return t.open[i]

@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -55,8 +56,17 @@ func serveSecure(t *testing.T, http2 bool, change ...func(*tls.Config)) *secureS
 
 func toSecure(addr string, spec *model.Transport) *model.Snapshot {
 	s := to(addr)
-	s.Services[0].Protocol, s.Services[0].Transport = model.HTTPS, spec
+	s.Services[0].Protocol = model.HTTPS
+	by(s, spec)
 	return s
+}
+
+// by makes a snapshot's service name a transport, which is of another source.
+func by(s *model.Snapshot, spec *model.Transport) {
+	own := *spec
+	own.Name, own.Source, own.Lane = model.Name{Name: "inside"}, "file/other", s.Services[0].Lane
+	s.Transports = []*model.Transport{&own}
+	s.Services[0].Transport = model.Ref{Name: own.Name, Source: "file/other", Lane: own.Lane}
 }
 
 func TestTransportTLS(t *testing.T) {
@@ -64,7 +74,7 @@ func TestTransportTLS(t *testing.T) {
 	old := serveSecure(t, true, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 })
 	other := serveSecure(t, false)
 	stranger := serveSecure(t, true, func(c *tls.Config) { c.Certificates = []tls.Certificate{newPair(t, "")} })
-	by := func(root, name string) model.TransportTLS {
+	issued := func(root, name string) model.TransportTLS {
 		return model.TransportTLS{Roots: []string{root}, ServerName: name}
 	}
 	anybody := model.TransportTLS{Insecure: true}
@@ -75,18 +85,18 @@ func TestTransportTLS(t *testing.T) {
 	}{
 		"whom the system trusts":  {stranger.addr, model.Transport{}, ""},
 		"anybody":                 {s.addr, model.Transport{TLS: anybody}, "HTTP/2.0"},
-		"a root":                  {s.addr, model.Transport{TLS: by(s.root, "")}, "HTTP/2.0"},
-		"another root":            {s.addr, model.Transport{TLS: by(strangerRoot(t), "")}, ""},
-		"its name":                {s.addr, model.Transport{TLS: by(s.root, "example.com")}, "HTTP/2.0"},
-		"another name":            {s.addr, model.Transport{TLS: by(s.root, "a.test")}, ""},
+		"a root":                  {s.addr, model.Transport{TLS: issued(s.root, "")}, "HTTP/2.0"},
+		"another root":            {s.addr, model.Transport{TLS: issued(strangerRoot(t), "")}, ""},
+		"its name":                {s.addr, model.Transport{TLS: issued(s.root, "example.com")}, "HTTP/2.0"},
+		"another name":            {s.addr, model.Transport{TLS: issued(s.root, "a.test")}, ""},
 		"a URI that is not there": {s.addr, model.Transport{TLS: model.TransportTLS{Insecure: true, PeerURI: "a:b"}}, ""},
 		"no version in common": {old.addr,
 			model.Transport{TLS: model.TransportTLS{Insecure: true, MinVersion: tls.VersionTLS13}}, ""},
 		"HTTP/1.1 is asked for":  {s.addr, model.Transport{TLS: anybody, HTTP1Only: true}, "HTTP/1.1"},
 		"HTTP/1.1 is all":        {other.addr, model.Transport{TLS: anybody}, "HTTP/1.1"},
-		"HTTP/1.1, its name":     {other.addr, model.Transport{TLS: by(other.root, "example.com")}, "HTTP/1.1"},
-		"HTTP/1.1, another name": {other.addr, model.Transport{TLS: by(other.root, "a.test")}, ""},
-		"a root that is none":    {s.addr, model.Transport{TLS: by("x", "")}, ""},
+		"HTTP/1.1, its name":     {other.addr, model.Transport{TLS: issued(other.root, "example.com")}, "HTTP/1.1"},
+		"HTTP/1.1, another name": {other.addr, model.Transport{TLS: issued(other.root, "a.test")}, ""},
+		"a root that is none":    {s.addr, model.Transport{TLS: issued("x", "")}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := start(t, toSecure(c.addr, &c.spec))
@@ -173,7 +183,7 @@ func TestTransportHeaderTimeout(t *testing.T) {
 	addr := serve(t, func(http.ResponseWriter, *http.Request) { <-release })
 	defer close(release)
 	s := to(addr)
-	s.Services[0].Transport = &model.Transport{HeaderTimeout: 10 * time.Millisecond}
+	by(s, &model.Transport{HeaderTimeout: 10 * time.Millisecond})
 	if status, h, _ := start(t, s).do(t, "POST", "/", nil); status != 504 || h.Get(reasonField) != reasonTimeout {
 		t.Errorf("%d %s", status, h.Get(reasonField))
 	}
@@ -185,7 +195,7 @@ func TestTransportIsBusy(t *testing.T) {
 	arrived, release := make(chan struct{}, 3), make(chan struct{})
 	addr := serve(t, func(http.ResponseWriter, *http.Request) { arrived <- struct{}{}; <-release })
 	s := to(addr)
-	s.Services[0].Transport = &model.Transport{ConnsPerHost: 1, QueuePerHost: 1}
+	by(s, &model.Transport{ConnsPerHost: 1, QueuePerHost: 1})
 	b := start(t, s)
 	statuses := make(chan int, 3)
 	ask := func() {
@@ -240,5 +250,61 @@ func pemPair(t *testing.T, pair tls.Certificate) model.ClientPair {
 	return model.ClientPair{
 		Certificate: string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]})),
 		Key:         model.NewSecret(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))),
+	}
+}
+
+// A transport that comes, changes and goes while requests are served harms nobody but the services that name it.
+func TestTransportComesAndGoes(t *testing.T) {
+	s := serveSecure(t, false, func(c *tls.Config) { c.ClientAuth = tls.RequireAnyClientCert })
+	other := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "other") })
+	pairs := []model.ClientPair{pemPair(t, newPair(t, "")), pemPair(t, newPair(t, ""))}
+	world := func(shown ...model.ClientPair) *model.Snapshot {
+		w := toSecure(s.addr, &model.Transport{
+			HTTP1Only: true, TLS: model.TransportTLS{Insecure: true, Certificates: shown},
+		})
+		w.Services = append(w.Services, &model.Service{
+			Name: model.Name{Name: "zz"}, Source: "file/test", Endpoints: []model.Endpoint{{Addr: other, Weight: 1}},
+		})
+		w.Routes = append(w.Routes, &model.Route{
+			Name: model.Name{Name: "zz"}, Source: "file/test", Match: model.Leaf(model.PathPrefix, "/other"), Priority: 100,
+			Backends: []model.Backend{{Service: w.Services[1].Ref(), Weight: 1}},
+		})
+		if len(shown) == 0 {
+			w.Transports = nil
+		}
+		return w
+	}
+	b := start(t, world())
+	for i, step := range []struct {
+		shown  []model.ClientPair
+		status int
+		conns  int32 // in all, that carried requests
+	}{
+		{nil, 503, 0},
+		{pairs[:1], 200, 1},
+		{pairs[:1], 200, 1}, // read anew, and the same: the connection is used again
+		{pairs[1:], 200, 2}, // other terms: not on the old connection
+		{nil, 503, 2},
+		{pairs[:1], 200, 3},
+	} {
+		b.Apply(world(step.shown...), true)
+		if status, _, _ := b.get(t, "/"); status != step.status {
+			t.Errorf("step %d: %d, want %d", i, status, step.status)
+		}
+		if got := s.conns.Load(); got != step.conns {
+			t.Errorf("step %d: %d connections, want %d", i, got, step.conns)
+		}
+		if _, _, body := b.get(t, "/other"); body != "other" {
+			t.Errorf("step %d: the other service is harmed", i)
+		}
+		told := slices.ContainsFunc(b.Problems(), func(p model.Problem) bool {
+			return p.Code == model.UnknownTransport && p.Object.Kind == model.KindService
+		})
+		if told != (step.shown == nil) {
+			t.Errorf("step %d: %v", i, b.Problems())
+		}
+		if open := len(b.builder.transports.open); open > 2 {
+			t.Errorf("step %d: %d transports are open", i, open)
+		}
 	}
 }

@@ -85,9 +85,8 @@ func TestWorkloadOfStreams(t *testing.T) {
 	addr := accept(t, l, echo("ready"))
 	for name, c := range workloads(t) {
 		var w streamWorld
-		w.add(model.LaneTCP, "db", "*", func(_ *model.Route, s *model.Service) {
-			s.Protocol, s.Stream = model.TLS, &model.Stream{SPIFFE: &model.SPIFFE{IDs: []string{c.want}}}
-		}, addr)
+		w.add(model.LaneTCP, "db", "*", nil, addr)
+		w.reach(model.TransportTLS{SPIFFE: &model.SPIFFE{IDs: []string{c.want}}})
 		conn, err := net.Dial("tcp", start(t, w.snapshot(), c.options).Addr("web").String())
 		if err != nil {
 			t.Fatal(err)

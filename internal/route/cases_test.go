@@ -28,8 +28,9 @@ var update = flag.Bool("update", false, "rewrite what the cases expect")
 //
 //	order        sources, one a line
 //	services     "name@source", or "name@source = other:weight …", or "name@source = USE of other:weight …", and options
-//	             after " | ": aware, with MIDDLEWARE
+//	             after " | ": aware, with MIDDLEWARE, by TRANSPORT
 //	middlewares  "name@source", or "name@source = other …" for a chain
+//	transports   "name@source"
 //	routes       "name@source: rule -> service:weight …", and options after " | ": priority N, entry NAME, tls,
 //	             with MIDDLEWARE, since DATE, exported, broken
 //	problems     what Compile finds
@@ -149,6 +150,8 @@ func parseLine(t *testing.T, s *model.Snapshot, section, line string) {
 			}
 		}
 		s.Middlewares = append(s.Middlewares, m)
+	case "transports":
+		s.Transports = append(s.Transports, &model.Transport{Name: ref.Name, Source: ref.Source})
 	case "routes":
 		s.Routes = append(s.Routes, parseRoute(t, line))
 	}
@@ -167,6 +170,8 @@ func parseService(t *testing.T, ref model.Ref, of string) *model.Service {
 			s.Aware = true
 		case "with":
 			s.Middlewares = append(s.Middlewares, model.ParseRef(value))
+		case "by":
+			s.Transport = model.ParseRef(value)
 		}
 	}
 	return s
@@ -175,6 +180,9 @@ func parseService(t *testing.T, ref model.Ref, of string) *model.Service {
 // showBackend shows a backend and what is inside it.
 func showBackend(b route.Backend) string {
 	text := fmt.Sprintf("%s:%d", b.Service.Ref(), b.Weight)
+	if b.Transport != nil {
+		text += "/" + b.Transport.Ref().String()
+	}
 	if b.Inside == nil {
 		return text
 	}

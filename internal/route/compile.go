@@ -30,9 +30,9 @@ import (
 // is Broken in the snapshot, or one of its middlewares is not there (unknown_middleware), leads in circles (cycle) or
 // has too many parts (limit_exceeded): the next route in the order might lead to the same service unguarded. A route is
 // served with 503 as well where none of its services is there (unknown_service), or its weighted services lead in
-// circles or have too many parts; where some of its services are there, they share all the requests. Only a route whose
-// rule cannot be compiled (invalid_rule) is not served, and the next in the order is tried: nobody knows which requests
-// are its own.
+// circles or have too many parts; where some of its services are there, they share all the requests. A service whose
+// transport is not there (unknown_transport) counts as not there. Only a route whose rule cannot be compiled
+// (invalid_rule) is not served, and the next in the order is tried: nobody knows which requests are its own.
 //
 // A route has a conflict where a served one before it has the same rule and priority, serves one of its entry points,
 // is for TLS if it is, and leads elsewhere, or is broken where it is not: it gets no request there.
@@ -164,7 +164,7 @@ func (b *build) own() {
 	}
 }
 
-// markUsers finds the routes that refer to services and middlewares that are new, changed or gone.
+// markUsers finds the routes that refer to services, middlewares and transports that are new, changed or gone.
 func (b *build) markUsers() {
 	if len(b.table.uses) == 0 {
 		return
@@ -178,6 +178,7 @@ func (b *build) markUsers() {
 	}
 	eachChange(b.prev.snapshot.Services, b.table.snapshot.Services, mark)
 	eachChange(b.prev.snapshot.Middlewares, b.table.snapshot.Middlewares, mark)
+	eachChange(b.prev.snapshot.Transports, b.table.snapshot.Transports, mark)
 }
 
 // update brings in the routes that came, resolves references, and finds the conflicts that this makes or ends.

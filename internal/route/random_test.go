@@ -165,6 +165,9 @@ func (d *dice) service(name model.Name, source model.Source, lane model.Lane) *m
 		s.Aware = d.roll(4) == 3
 	} else {
 		s.Endpoints = []model.Endpoint{{Addr: "10.0.0.1:" + strconv.Itoa(d.roll(256)), Weight: 1}}
+		if d.roll(4) == 3 {
+			s.Transport = d.ref(lane)
+		}
 	}
 	if d.roll(6) == 5 {
 		s.Middlewares = []model.Ref{d.ref(lane)}
@@ -192,7 +195,7 @@ func (d *dice) snapshot(n int) *model.Snapshot {
 func (d *dice) edit(before *model.Snapshot) *model.Snapshot {
 	s := *before
 	s.Version++
-	switch name, source, lane := d.name(), d.source(), d.lane(); d.roll(16) {
+	switch name, source, lane := d.name(), d.source(), d.lane(); d.roll(18) {
 	case 0:
 		s.Order = pick(d, []model.Source{"file"}, []model.Source{"link/x", "docker/a", "link/y"}, nil)
 	case 1, 2, 3, 4:
@@ -205,6 +208,8 @@ func (d *dice) edit(before *model.Snapshot) *model.Snapshot {
 			r.Name, r.Source, r.Backends = name, source, d.backends(r.Lane)
 			s.Routes = replace(d, s.Routes, &r)
 		}
+	case 9, 10:
+		s.Transports = replace(d, s.Transports, &model.Transport{Name: name, Source: source, Lane: lane})
 	default:
 		s.Routes = replace(d, s.Routes, d.route(name, source, lane))
 	}
@@ -255,8 +260,8 @@ func show(t *route.Table, requests []*route.Request) string {
 			}
 			for _, b := range step.Rule.Backends {
 				fmt.Fprintln(&out, "   ", showBackend(b), b.Service.Endpoints)
-				b.Services(func(s *model.Service) bool {
-					fmt.Fprintln(&out, "     ", s.Ref(), s.Endpoints)
+				b.Services(func(s *model.Service, by *model.Transport) bool {
+					fmt.Fprintf(&out, "      %s %v by %p\n", s.Ref(), s.Endpoints, by)
 					return true
 				})
 			}

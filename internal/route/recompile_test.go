@@ -67,7 +67,8 @@ func compareSlots(t *testing.T, before *route.Table, old *model.Snapshot, after 
 	}
 	n := len(children) / 2
 	same := len(children)%2 == 0 && slices.Equal(children[:n], children[n:]) &&
-		slices.Equal(old.Services, s.Services) && slices.Equal(old.Middlewares, s.Middlewares)
+		slices.Equal(old.Services, s.Services) && slices.Equal(old.Middlewares, s.Middlewares) &&
+		slices.Equal(old.Transports, s.Transports)
 	for _, rule := range after.Rules() {
 		if rule == nil {
 			continue

@@ -22,9 +22,10 @@ type resolver struct {
 	order    map[model.Source]int32
 	nests    map[model.Name]*nest // of the table that is built
 	// Where the first object of a name is, by the name's hash. Nil: to be searched for.
-	serviceAt, middlewareAt map[uint32]int32
-	piles                   *piles
-	work                    resolution // reused
+	serviceAt, middlewareAt, transportAt map[uint32]int32
+
+	piles *piles
+	work  resolution // reused
 }
 
 func newResolver(s *model.Snapshot, seed maphash.Seed) *resolver {
@@ -50,6 +51,7 @@ func (r *resolver) hash(name model.Name) uint32 { return uint32(maphash.Comparab
 func (r *resolver) expect(n int) {
 	r.serviceAt = placesOf(r, r.snapshot.Services, n)
 	r.middlewareAt = placesOf(r, r.snapshot.Middlewares, n)
+	r.transportAt = placesOf(r, r.snapshot.Transports, n)
 }
 
 func placesOf[T object](r *resolver, list []T, n int) map[uint32]int32 {
@@ -92,6 +94,27 @@ func lookup[T object](r *resolver, list []T, places map[uint32]int32, hash uint3
 		}
 	}
 	return found, ok
+}
+
+// namesakes says which objects of other sources have the name that ref gives, for who forgot the source.
+func namesakes[T object](r *resolver, list []T, places map[uint32]int32, hash uint32, ref model.Ref) string {
+	var names []string
+	for _, o := range list[firstOf(list, places, hash, ref.Name):] {
+		switch own := o.Ref(); {
+		case own.Name != ref.Name || len(names) == 5:
+			return among(names)
+		case own.Lane == ref.Lane:
+			names = append(names, own.String())
+		}
+	}
+	return among(names)
+}
+
+func among(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return ", but " + strings.Join(names, ", ")
 }
 
 // firstOf returns where the first object of a name is, or would be.
@@ -215,6 +238,7 @@ func (w *resolution) middlewares(refs []model.Ref, from model.Source, trail []*m
 			if names == "" && w.guarded != nil {
 				names = fmt.Sprintf(", which the service %s names", w.guarded.Ref())
 			}
+			names += namesakes(w.resolver, w.snapshot.Middlewares, w.middlewareAt, hash, ref)
 			w.breakRoute(model.UnknownMiddleware, "there is no middleware %s%s; define it, or take it away", ref, names)
 		case m.Chain == nil:
 			w.foundMiddlewares = append(w.foundMiddlewares, m)
@@ -283,7 +307,8 @@ func (w *resolution) service(ref model.Ref, from model.Source, trail []*model.Se
 	svc, ok := lookup(w.resolver, w.snapshot.Services, w.serviceAt, hash, ref, from)
 	switch {
 	case !ok:
-		w.report(field, model.UnknownService, "there is no service %s%s; define it, or take it away", ref, namedBy(trail))
+		w.report(field, model.UnknownService, "there is no service %s%s%s; define it, or take it away", ref, namedBy(trail),
+			namesakes(w.resolver, w.snapshot.Services, w.serviceAt, hash, ref))
 		return nil
 	case slices.Contains(trail, svc):
 		w.nowhere = true
@@ -296,8 +321,12 @@ func (w *resolution) service(ref model.Ref, from model.Source, trail []*model.Se
 // composite finds what a service consists of that is more than a choice by weight; false: of nothing that could be
 // used. One that is no more than its endpoints consists of itself.
 func (w *resolution) composite(svc *model.Service, trail []*model.Service) (Backend, bool) {
+	transport, ok := w.transport(svc)
+	if !ok {
+		return Backend{}, false
+	}
 	if len(svc.Backends) == 0 && len(svc.Middlewares) == 0 {
-		return Backend{Service: svc, Weight: 1}, true
+		return Backend{Service: svc, Weight: 1, Transport: transport}, true
 	}
 	lost := false
 	trail = append(slices.Clip(trail), svc)
@@ -313,7 +342,27 @@ func (w *resolution) composite(svc *model.Service, trail []*model.Service) (Back
 		lost = lost || !ok && i == 0 && svc.Use == model.Mirror // the others are not there to answer
 	}
 	lost = lost || len(svc.Backends) > 0 && len(inside.Backends) == 0
-	return Backend{Service: svc, Weight: 1, Inside: inside}, !lost
+	return Backend{Service: svc, Weight: 1, Transport: transport, Inside: inside}, !lost
+}
+
+// transport finds how a service's endpoints are reached; false: in a way that is not there.
+func (w *resolution) transport(svc *model.Service) (*model.Transport, bool) {
+	ref := svc.Transport
+	if ref == (model.Ref{}) {
+		return nil, true
+	}
+	hash := w.hash(ref.Name)
+	w.uses = append(w.uses, hash)
+	t, ok := lookup(w.resolver, w.snapshot.Transports, w.transportAt, hash, ref, svc.Source)
+	if !ok {
+		w.problems = append(w.problems, model.Problem{
+			Object: model.Object{Kind: model.KindService, Ref: svc.Ref()},
+			Field:  "loadBalancer.serversTransport", Code: model.UnknownTransport,
+			Message: fmt.Sprintf("there is no serversTransport %s%s; define it, or name another; the service is not served", ref,
+				namesakes(w.resolver, w.snapshot.Transports, w.transportAt, hash, ref)),
+		})
+	}
+	return t, ok
 }
 
 // guards finds the middlewares of a service.

@@ -33,6 +33,8 @@ type Rule struct {
 type Backend struct {
 	Service *model.Service
 	Weight  int // relative to its siblings, not negative; 0 gets nothing
+	// Transport is how the service's endpoints are reached. Nil: as by default.
+	Transport *model.Transport
 	// Inside is what the service consists of, where it is more than its endpoints. Nil: no more.
 	Inside *Inside
 }
@@ -43,10 +45,11 @@ type Inside struct {
 	Middlewares []*model.Middleware
 }
 
-// Services calls f with every service that has endpoints, of the backend and what is inside it, until f returns false.
-func (b *Backend) Services(f func(*model.Service) bool) bool {
+// Services calls f with every service that has endpoints, of the backend and what is inside it, and how they are
+// reached, until f returns false.
+func (b *Backend) Services(f func(*model.Service, *model.Transport) bool) bool {
 	if b.Inside == nil || len(b.Inside.Backends) == 0 {
-		return f(b.Service)
+		return f(b.Service, b.Transport)
 	}
 	for i := range b.Inside.Backends {
 		if !b.Inside.Backends[i].Services(f) {
@@ -57,7 +60,7 @@ func (b *Backend) Services(f func(*model.Service) bool) bool {
 }
 
 func (b Backend) equal(o Backend) bool {
-	if b.Service != o.Service || b.Weight != o.Weight {
+	if b.Service != o.Service || b.Weight != o.Weight || b.Transport != o.Transport {
 		return false
 	}
 	if b.Inside == o.Inside || b.Inside == nil || o.Inside == nil {

@@ -22,7 +22,7 @@ type Table struct {
 	entryPoints [][]string
 	slots       []int32  // of the snapshot's routes, in their order
 	free        []int32  // slots
-	uses        postings // by the name of a service or middleware: who refers to it
+	uses        postings // by the name of a service, middleware or transport: who refers to it
 	claims      postings // by candidate.claim
 }
 
@@ -75,17 +75,16 @@ func (t *Table) Rules() []*Rule { return t.rules }
 // rule cannot be compiled, or another route with the same rule goes first. It does not repeat the snapshot's own.
 func (t *Table) Problems() []model.Problem {
 	var out []model.Problem
-	for _, slot := range t.slots { // the routes are sorted, and so are the problems of each
+	for _, slot := range t.slots {
 		e := t.entries[slot]
-		start := len(out)
 		out = append(out, e.problems...)
 		out = append(out, t.misplaced[e.route.Ref()]...)
 		if e.conflict != nil {
 			out = append(out, *e.conflict)
 		}
-		slices.SortFunc(out[start:], model.Problem.Compare)
 	}
-	return out
+	slices.SortFunc(out, model.Problem.Compare)
+	return slices.Compact(out) // several routes may lead to what is wrong
 }
 
 // search is one request on its way through the index.

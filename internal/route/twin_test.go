@@ -77,13 +77,19 @@ func twinHas(s *model.Snapshot, refs []model.Ref, from model.Source, depth int) 
 	return true
 }
 
+// twinReaches reports whether the transport is there that a service names, if it names one.
+func twinReaches(s *model.Snapshot, svc *model.Service) bool {
+	_, ok := twinFind(s, s.Transports, svc.Transport, svc.Source)
+	return ok || svc.Transport == (model.Ref{})
+}
+
 // twinGuarded reports whether all the middlewares are there of all the services.
 func twinGuarded(
 	s *model.Snapshot, backends []model.Backend, from model.Source, seen map[*model.Service]bool,
 ) bool {
 	for _, b := range backends {
 		svc, ok := twinFind(s, s.Services, b.Service, from)
-		if !ok || seen[svc] {
+		if !ok || seen[svc] || !twinReaches(s, svc) {
 			continue
 		}
 		seen[svc] = true

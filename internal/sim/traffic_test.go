@@ -59,7 +59,7 @@ func (t *traffic) apply(merged *model.Snapshot) {
 			delete(before, s.Ref())
 			continue
 		}
-		t.pools[s.Ref()] = served{s, t.hosts.Pool(s)}
+		t.pools[s.Ref()] = served{s, t.hosts.Pool(s, nil)}
 	}
 	for _, old := range before {
 		old.pool.Close()

@@ -21,7 +21,7 @@ func BenchmarkPick(b *testing.B) {
 	for _, picker := range []model.Picker{model.P2C, model.WRR, model.LRQ, model.LRT, model.HRW} {
 		for _, n := range []int{1, 10, 1000} {
 			b.Run(fmt.Sprintf("%s/%d", picker, n), func(b *testing.B) {
-				p := NewHosts(Options{}).Pool(many(n, picker))
+				p := NewHosts(Options{}).Pool(many(n, picker), nil)
 				defer p.Close()
 				benchmarkRequests(b, p)
 			})
@@ -32,7 +32,7 @@ func BenchmarkPick(b *testing.B) {
 		for i := range s.Endpoints {
 			s.Endpoints[i].Cluster = fmt.Sprint(i % 3)
 		}
-		p := NewHosts(Options{}).Pool(s)
+		p := NewHosts(Options{}).Pool(s, nil)
 		defer p.Close()
 		benchmarkRequests(b, p)
 	})
@@ -41,7 +41,7 @@ func BenchmarkPick(b *testing.B) {
 // TestNoAllocations: what every request does allocates nothing.
 func TestNoAllocations(t *testing.T) {
 	for _, picker := range []model.Picker{model.P2C, model.WRR, model.LRQ, model.LRT, model.HRW} {
-		p := NewHosts(Options{}).Pool(many(10, picker))
+		p := NewHosts(Options{}).Pool(many(10, picker), nil)
 		defer p.Close()
 		client := netip.MustParseAddr("192.0.2.7")
 		got := testing.AllocsPerRun(1000, func() {
@@ -77,7 +77,7 @@ func benchmarkRequests(b *testing.B, p *Pool) {
 func BenchmarkView(b *testing.B) {
 	for _, n := range []int{10, 1000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			p := NewHosts(Options{}).Pool(many(n, model.P2C))
+			p := NewHosts(Options{}).Pool(many(n, model.P2C), nil)
 			defer p.Close()
 			for b.Loop() {
 				p.look(p.hosts.now())
@@ -94,11 +94,11 @@ func BenchmarkReload(b *testing.B) {
 	for i := range services {
 		services[i] = linked("a", "b")
 		services[i].Name.Name = fmt.Sprint(i)
-		old[i] = h.Pool(services[i])
+		old[i] = h.Pool(services[i], nil)
 	}
 	for b.Loop() {
 		for i, s := range services {
-			p := h.Pool(s)
+			p := h.Pool(s, nil)
 			old[i].Close()
 			old[i] = p
 		}

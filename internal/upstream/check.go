@@ -43,12 +43,15 @@ func linkQuestion(t Tuning) question {
 	return question{model.HealthCheck{Interval: t.LinkInterval, Timeout: t.LinkTimeout, Rise: 1, Fall: t.LinkFall}, "link"}
 }
 
-// ask returns what the service asks of its hosts that are dialled directly; nil: nothing.
-func ask(s *model.Service) *question {
+// ask returns what the service asks of its hosts that are dialled directly, by the transport; nil: nothing.
+func ask(s *model.Service, by *model.Transport) *question {
 	if s.Check == nil {
 		return nil
 	}
 	spec := complete(*s.Check, s.Protocol)
+	if by != nil {
+		spec.TLS = &by.TLS
+	}
 	key, err := json.Marshal(spec) // maps are sorted, so equal checks have equal text
 	if err != nil {
 		key = nil // cannot be: the type holds only what JSON can say

@@ -19,7 +19,7 @@ func fail(h *Host, kind Kind, n int) {
 func TestEjectionDoublesUntilATrialSucceeds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHosts(Options{})
-		p := h.Pool(plain("a", "b", "c"))
+		p := h.Pool(plain("a", "b", "c"), nil)
 		defer p.Close()
 		fail(h.host("a"), ConnectError, 2)
 		if !h.host("a").State().Ejected.IsZero() {
@@ -57,7 +57,7 @@ func TestEjectionDoublesUntilATrialSucceeds(t *testing.T) {
 func TestOneTrialAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHosts(Options{})
-		p := h.Pool(plain("a", "b"))
+		p := h.Pool(plain("a", "b"), nil)
 		defer p.Close()
 		fail(h.host("a"), ConnectError, 3)
 		pass(2 * time.Second)
@@ -76,7 +76,7 @@ func TestOneTrialAtATime(t *testing.T) {
 func TestNoNewsFromBeforeTheEjection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHosts(Options{})
-		p := h.Pool(plain("a", "b"))
+		p := h.Pool(plain("a", "b"), nil)
 		defer p.Close()
 		a := h.host("a")
 		bad, good := a.Begin(), a.Begin()
@@ -104,7 +104,7 @@ func TestEjectionLimit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := NewHosts(Options{})
-				p := h.Pool(plain("a", "b", "c", "d"))
+				p := h.Pool(plain("a", "b", "c", "d"), nil)
 				defer p.Close()
 				for _, addr := range []string{"a", "b", "c"} {
 					pass(time.Millisecond)
@@ -127,13 +127,13 @@ func TestPanicServesAndHeals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHosts(Options{})
 		s := plain("a", "b")
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		defer p.Close()
 		fail(h.host("a"), ConnectError, 3)
 		fail(h.host("b"), ConnectError, 3)
 		closed := *s
 		closed.Balance.FailClosed = true
-		q := h.Pool(&closed)
+		q := h.Pool(&closed, nil)
 		defer q.Close()
 		if addr, reason := send(q, fine); addr != "" || reason != NoneHealthy {
 			t.Errorf("fail closed: %q, %q", addr, reason)
@@ -150,7 +150,7 @@ func TestPanicServesAndHeals(t *testing.T) {
 func TestStatusAndLatency(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHosts(Options{})
-		p := h.Pool(plain("a"))
+		p := h.Pool(plain("a"), nil)
 		defer p.Close()
 		a := h.host("a")
 		x := a.Begin()
@@ -187,7 +187,7 @@ func TestStatusAndLatency(t *testing.T) {
 func TestFailuresInPanicAreNoNews(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHosts(Options{})
-		p := h.Pool(plain("a"))
+		p := h.Pool(plain("a"), nil)
 		defer p.Close()
 		fail(h.host("a"), ConnectError, 3)
 		until := h.host("a").State().Ejected
@@ -205,7 +205,7 @@ func TestNoTrialWhileDraining(t *testing.T) {
 		h := NewHosts(Options{})
 		s := plain("a", "b")
 		s.Endpoints[0].State = model.Draining
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		defer p.Close()
 		fail(h.host("a"), ConnectError, 3)
 		pass(2 * time.Second)
@@ -222,7 +222,7 @@ func TestNoTrialInAnIdleTier(t *testing.T) {
 		s := plain("near", "far")
 		s.Endpoints[1].Cluster = "far"
 		s.Balance.Shares = []model.Share{{Cluster: "far", Tier: 1, Weight: 100}}
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		defer p.Close()
 		fail(h.host("far"), ConnectError, 3)
 		pass(2 * time.Second)

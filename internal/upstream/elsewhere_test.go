@@ -12,7 +12,7 @@ import (
 func TestElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHosts(Options{})
-		p := h.Pool(plain("a", "b"))
+		p := h.Pool(plain("a", "b"), nil)
 		defer p.Close()
 		a := Attempt{Elsewhere: true}
 		first, _ := p.Pick(&a)
@@ -58,7 +58,7 @@ func TestUpWithChecks(t *testing.T) {
 		h := NewHosts(Options{Prober: prober})
 		s := checked("a")
 		s.Check.Unhealthy = 100 * time.Millisecond
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		defer p.Close()
 		if !p.Up() {
 			t.Error("before the first check, it is not up")
@@ -93,7 +93,7 @@ func TestPin(t *testing.T) {
 		s := plain("a", "b", "c")
 		s.Sticky = &model.Sticky{Name: "s"}
 		s.Endpoints[1].State, s.Endpoints[2].Weight = model.Draining, 0
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		defer p.Close()
 		for _, addr := range []string{"a", "b", "c"} {
 			if host, _ := p.Pick(&Attempt{Pin: MarkOf(addr)}); host.Addr() != addr {
@@ -120,7 +120,7 @@ func TestPassive(t *testing.T) {
 		h := NewHosts(Options{})
 		s := plain("a", "b")
 		s.Passive = &model.Passive{Failures: 2, Window: 10 * time.Second}
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		defer p.Close()
 		ill := func() { x := h.host("a").Begin(); x.Done(Outcome{Kind: Answered, Status: 503}) }
 		out := func() bool { return !h.host("a").State().Ejected.IsZero() }
@@ -145,14 +145,14 @@ func TestPassive(t *testing.T) {
 		strict := plain("b")
 		strict.Name.Name = "strict"
 		strict.Passive = &model.Passive{Failures: 1, Window: time.Minute}
-		q := h.Pool(strict)
+		q := h.Pool(strict, nil)
 		q.Close()
 		x = h.host("b").Begin()
 		x.Done(Outcome{Kind: Answered, Status: 500})
 		if !h.host("b").State().Ejected.IsZero() {
 			t.Error("the rule of a pool that is closed counts")
 		}
-		q = h.Pool(strict)
+		q = h.Pool(strict, nil)
 		defer q.Close()
 		x = h.host("b").Begin()
 		x.Done(Outcome{Kind: Answered, Status: 500})
@@ -175,7 +175,7 @@ func TestPinCluster(t *testing.T) {
 		s.Sticky = &model.Sticky{Name: "place"}
 		s.Balance.Shares = []model.Share{{Cluster: "a", Weight: 0}, {Cluster: "b", Weight: 1}}
 		s.Endpoints = append(s.Endpoints, model.Endpoint{Addr: "a2", Cluster: "a", Weight: 1, Gateway: true})
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		defer p.Close()
 		defer run(t, h)()
 		pass(100 * time.Millisecond)

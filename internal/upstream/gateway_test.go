@@ -15,7 +15,7 @@ func fleet(t *testing.T, o Options) (*Hosts, *Pool, *fakeProber, func()) {
 	prober := newFakeProber()
 	o.Prober = prober
 	h := NewHosts(o)
-	p := h.Pool(linked("a", "b"))
+	p := h.Pool(linked("a", "b"), nil)
 	stop := run(t, h)
 	pass(100 * time.Millisecond)
 	return h, p, prober, func() { p.Close(); stop() }
@@ -157,7 +157,7 @@ func TestOneOpenDoorIsEnough(t *testing.T) {
 		h := NewHosts(Options{Prober: prober})
 		s := linked("a", "b")
 		s.Endpoints = append(s.Endpoints, model.Endpoint{Addr: "a2", Cluster: "a", Weight: 1, Gateway: true})
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		defer p.Close()
 		defer run(t, h)()
 		pass(2 * time.Second)
@@ -179,7 +179,7 @@ func (slowProber) Probe(context.Context, ID, model.HealthCheck) error {
 func TestNoNewsFromBeforeTheLoss(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHosts(Options{Prober: slowProber{}})
-		p := h.Pool(linked("a"))
+		p := h.Pool(linked("a"), nil)
 		defer p.Close()
 		defer run(t, h)()
 		pass(100 * time.Millisecond) // the first probe is under way

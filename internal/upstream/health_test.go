@@ -20,7 +20,7 @@ func TestUnknownIsReserve(t *testing.T) {
 		prober := newFakeProber()
 		prober.set("b", true)
 		h := NewHosts(Options{Prober: prober})
-		p := h.Pool(checked("a", "b"))
+		p := h.Pool(checked("a", "b"), nil)
 		defer p.Close()
 		if got, reason := send(p, failing(Abandoned, "a", "b")); got == "" || reason != Standby {
 			t.Fatalf("before any check: %q, %q", got, reason)
@@ -38,7 +38,7 @@ func TestUnknownIsReserve(t *testing.T) {
 func TestUncheckedIsUsedAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHosts(Options{})
-		p := h.Pool(plain("a"))
+		p := h.Pool(plain("a"), nil)
 		defer p.Close()
 		if addr, reason := send(p, fine); addr != "a" || reason != OK {
 			t.Errorf("got %q, %q", addr, reason)
@@ -50,7 +50,7 @@ func TestActiveCheckRisesAndFalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		prober := newFakeProber()
 		h := NewHosts(Options{Prober: prober})
-		p := h.Pool(checked("a", "b"))
+		p := h.Pool(checked("a", "b"), nil)
 		defer p.Close()
 		defer run(t, h)()
 		pass(100 * time.Millisecond)
@@ -97,7 +97,7 @@ func TestChecksAreKeptPerDefinition(t *testing.T) {
 		h := NewHosts(Options{Prober: prober})
 		one, other := checked("a"), checked("a")
 		other.Name.Name, other.Check = "other", &model.HealthCheck{Path: "/other", Interval: 10 * time.Second}
-		p, q := h.Pool(one), h.Pool(other)
+		p, q := h.Pool(one, nil), h.Pool(other, nil)
 		defer run(t, h)()
 		pass(100 * time.Millisecond)
 		if got := prober.count("a"); got != 2 {
@@ -105,13 +105,13 @@ func TestChecksAreKeptPerDefinition(t *testing.T) {
 		}
 		changed := *one
 		changed.Check = &model.HealthCheck{Path: "/new", Interval: 10 * time.Second}
-		p2 := h.Pool(&changed)
+		p2 := h.Pool(&changed, nil)
 		p.Close()
 		pass(100 * time.Millisecond)
 		if got := prober.count("a"); got != 3 {
 			t.Errorf("%d probes, want one more for the changed check", got)
 		}
-		if same := h.Pool(other); same.members[0].check != q.members[0].check {
+		if same := h.Pool(other, nil); same.members[0].check != q.members[0].check {
 			t.Error("the check that did not change was replaced")
 		} else {
 			same.Close()
@@ -130,13 +130,13 @@ func TestForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHosts(Options{Prober: newFakeProber()})
 		defer run(t, h)()
-		p := h.Pool(checked("a"))
+		p := h.Pool(checked("a"), nil)
 		host := h.host("a")
 		pass(100 * time.Millisecond)
 		p.Close()
 		p.Close() // counts once
 		pass(4 * time.Minute)
-		p = h.Pool(checked("a"))
+		p = h.Pool(checked("a"), nil)
 		if h.host("a") != host || host.State().Health != Healthy || p.members[0].check.since == 0 {
 			t.Errorf("after four minutes: %+v", h.States())
 		}

@@ -29,7 +29,7 @@ func TestObservedSplit(t *testing.T) {
 			}
 		}
 		h := NewHosts(Options{})
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		for _, e := range s.Endpoints {
 			if rapid.Float64Range(0, 1).Draw(t, "down") > 0.7 {
 				fail(h.host(e.Addr), ConnectError, 3)
@@ -62,7 +62,7 @@ func TestWeightsInsideACluster(t *testing.T) {
 					s.Endpoints[i].Weight = w
 				}
 				s.Endpoints[4].State, s.Endpoints[5].State = model.Draining, model.NotReady
-				p := h.Pool(s)
+				p := h.Pool(s, nil)
 				defer p.Close()
 				const n = 40000
 				got := map[string]int{}
@@ -84,7 +84,7 @@ func TestRotationIsSmooth(t *testing.T) {
 	h := NewHosts(Options{})
 	s := plain("a", "b")
 	s.Balance.Picker, s.Endpoints[0].Weight = model.WRR, 3
-	p := h.Pool(s)
+	p := h.Pool(s, nil)
 	defer p.Close()
 	var got strings.Builder
 	for range 40 {
@@ -101,7 +101,7 @@ func TestRotationIsSmooth(t *testing.T) {
 func TestP2CPrefersTheBetter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := NewHosts(Options{})
-		p := h.Pool(plain("slow", "fast"))
+		p := h.Pool(plain("slow", "fast"), nil)
 		defer p.Close()
 		for addr, takes := range map[string]time.Duration{"slow": 100 * time.Millisecond, "fast": 10 * time.Millisecond} {
 			x := h.host(addr).Begin()
@@ -134,7 +134,7 @@ func TestLeastRequests(t *testing.T) {
 	h := NewHosts(Options{})
 	s := plain("a", "b", "c")
 	s.Balance.Picker = model.LRQ
-	p := h.Pool(s)
+	p := h.Pool(s, nil)
 	defer p.Close()
 	h.host("a").Begin()
 	h.host("c").Begin()
@@ -151,7 +151,7 @@ func TestLeastTime(t *testing.T) {
 		h := NewHosts(Options{})
 		s := plain("fast", "heavy", "new", "slow")
 		s.Balance.Picker, s.Endpoints[1].Weight = model.LRT, 4
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		defer p.Close()
 		for addr, takes := range map[string]time.Duration{"slow": 100, "fast": 10, "heavy": 30} {
 			x := h.host(addr).Begin()
@@ -181,7 +181,7 @@ func TestLeastTimeAverages(t *testing.T) {
 		h := NewHosts(Options{})
 		s := plain("a", "b")
 		s.Balance.Picker = model.LRT
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		defer p.Close()
 		answer := func(addr string, takes time.Duration) {
 			x := h.host(addr).Begin()
@@ -215,7 +215,7 @@ func TestLeastTimeAverages(t *testing.T) {
 func TestRendezvous(t *testing.T) {
 	const clients = 4000
 	owners := func(h *Hosts, s *model.Service) []string {
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		defer p.Close()
 		var owners []string
 		for i := range clients {
@@ -284,7 +284,7 @@ func TestRetryOrder(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				h := NewHosts(Options{Prober: newFakeProber()})
-				p := h.Pool(&model.Service{Balance: model.Balance{Shares: shares}, Endpoints: test.endpoints})
+				p := h.Pool(&model.Service{Balance: model.Balance{Shares: shares}, Endpoints: test.endpoints}, nil)
 				defer p.Close()
 				defer run(t, h)()
 				pass(100 * time.Millisecond)
@@ -317,7 +317,7 @@ func TestRetryNeverRepeats(t *testing.T) {
 				Weight: rapid.IntRange(1, 3).Draw(t, "weight"), Gateway: rapid.Bool().Draw(t, "gateway"),
 			})
 		}
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		seen := map[*Host]bool{}
 		var a Attempt
 		for range n {

@@ -44,15 +44,16 @@ type cluster struct {
 }
 
 // Pool returns the pool of a service. It refers to the live hosts of the service's endpoints, makes those that are not
-// there yet, and registers their checks. A service of backends has no endpoints, so its pool is empty.
+// there yet, and registers their checks, which trust whom the transport trusts; nil: the default one. A service of
+// backends has no endpoints, so its pool is empty.
 //
 // A pool must be closed when the last request that may use it is over. To lose nothing, make the new one before.
-func (h *Hosts) Pool(s *model.Service) *Pool {
+func (h *Hosts) Pool(s *model.Service, by *model.Transport) *Pool {
 	p := &Pool{
 		hosts: h, name: s.Name, balance: s.Balance, sessions: s.Sticky != nil, passive: s.Passive,
 		members: make([]member, 0, len(s.Endpoints)),
 	}
-	direct, link := ask(s), linkQuestion(h.tuning)
+	direct, link := ask(s, by), linkQuestion(h.tuning)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	p.service = h.holdService(s.Ref())

@@ -18,7 +18,7 @@ func TestReloadForgetsNothing(t *testing.T) {
 		prober.set("sick", true)
 		h := NewHosts(Options{Prober: prober})
 		s := checked("well", "sick", "ejected")
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		stop := run(t, h)
 		pass(15 * time.Second)
 		waiting := h.host("well").Begin()
@@ -45,7 +45,7 @@ func TestReloadForgetsNothing(t *testing.T) {
 		}
 		for range 1000 {
 			changed := *s
-			next := h.Pool(&changed)
+			next := h.Pool(&changed, nil)
 			p.Close()
 			p = next
 			pools <- p
@@ -84,7 +84,7 @@ func TestRotationSurvivesReloads(t *testing.T) {
 	s.Balance.Picker = model.WRR
 	got := ""
 	for range 6 {
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		addr, _ := send(p, fine)
 		got += addr
 		p.Close()
@@ -100,7 +100,7 @@ func TestSameAddressIsOneHost(t *testing.T) {
 		h := NewHosts(Options{})
 		s := plain("a", "b")
 		s.Name.Name = "other"
-		p, q := h.Pool(plain("a", "b")), h.Pool(s)
+		p, q := h.Pool(plain("a", "b"), nil), h.Pool(s, nil)
 		defer p.Close()
 		defer q.Close()
 		tally(q, 1) // its view is made
@@ -116,7 +116,7 @@ func TestBudget(t *testing.T) {
 		h := NewHosts(Options{Tuning: Tuning{RetryFloor: 10}})
 		s := plain("a")
 		spent := func() (n int) {
-			p := h.Pool(s) // a new pool every time: the budget is the service's
+			p := h.Pool(s, nil) // a new pool every time: the budget is the service's
 			defer p.Close()
 			for p.Retry() {
 				n++
@@ -130,7 +130,7 @@ func TestBudget(t *testing.T) {
 			t.Errorf("%d more", got)
 		}
 		pass(11 * time.Second)
-		p := h.Pool(s)
+		p := h.Pool(s, nil)
 		defer p.Close()
 		for range 10 {
 			pass(900 * time.Millisecond)
@@ -160,7 +160,7 @@ func TestConcurrent(t *testing.T) {
 		var all sync.WaitGroup
 		for i := range 9 {
 			all.Go(func() {
-				p := h.Pool(services[i%3])
+				p := h.Pool(services[i%3], nil)
 				defer func() { p.Close() }()
 				for n := range 200 {
 					send(p, failing([]Kind{ConnectError, Broken, Timeout, Abandoned}[n%4], "a", "y"))
@@ -171,7 +171,7 @@ func TestConcurrent(t *testing.T) {
 					if n%10 == 0 {
 						pass100 := time.After(100 * time.Millisecond)
 						<-pass100
-						next := h.Pool(services[i%3])
+						next := h.Pool(services[i%3], nil)
 						p.Close()
 						p = next
 					}
@@ -197,14 +197,14 @@ func TestReady(t *testing.T) {
 		{Addr: "127.0.0.1:1", Weight: 1}, {Addr: "127.0.0.1:2", Weight: 1},
 		{Addr: "127.0.0.1:3", Weight: 0}, {Addr: "127.0.0.1:4", Weight: 1, State: model.Draining},
 	}}
-	p := hosts.Pool(s)
+	p := hosts.Pool(s, nil)
 	defer p.Close()
 	if ready, total := p.Ready(); ready != 2 || total != 2 {
 		t.Errorf("%d of %d, want 2 of 2", ready, total)
 	}
 	checked := *s
 	checked.Check = &model.HealthCheck{}
-	q := hosts.Pool(&checked)
+	q := hosts.Pool(&checked, nil)
 	defer q.Close()
 	if ready, total := q.Ready(); ready != 0 || total != 2 {
 		t.Errorf("not checked yet: %d of %d, want 0 of 2", ready, total)

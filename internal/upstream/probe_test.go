@@ -127,3 +127,20 @@ func TestProbeTLS(t *testing.T) {
 		}
 	}
 }
+
+// Services that are reached in different ways are checked in different ways.
+func TestCheckIsOfTheTransport(t *testing.T) {
+	s := checked("a")
+	own := &model.Transport{TLS: model.TransportTLS{ServerName: "inside.example"}}
+	if got := ask(s, own).spec.TLS; got != &own.TLS {
+		t.Errorf("the check trusts %v", got)
+	}
+	h := NewHosts(Options{})
+	first, second := h.Pool(s, nil), h.Pool(s, own)
+	if first.members[0].check == second.members[0].check {
+		t.Error("one check for both")
+	}
+	if first.members[0].host != second.members[0].host {
+		t.Error("two hosts of one address")
+	}
+}

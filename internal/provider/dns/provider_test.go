@@ -81,8 +81,8 @@ func text(s model.Snapshot) string {
 		if len(o.Backends) > 0 {
 			line += fmt.Sprintf(" %s", o.Use)
 		}
-		if o.Transport != nil && o.Transport.TLS.ServerName != "" {
-			line += " named " + o.Transport.TLS.ServerName
+		if by, ok := model.Find(s.Transports, o.Transport); ok {
+			line += " named " + by.TLS.ServerName
 		}
 		for _, b := range o.Backends {
 			line += " " + b.Service.Name.Name

@@ -161,6 +161,7 @@ func TestServicesThatUseOthers(t *testing.T) {
 		"http/services/h/highestRandomWeight/services/0/name": "a",
 		"http/serversTransports/t/serverName":                 "a.example",
 		"http/services/a/loadbalancer/serversTransport":       "t",
+		"http/services/b/loadbalancer/serversTransport":       "inside@file",
 		"http/routers/w/rule":                                 "Host(`w`)",
 		"http/routers/w/service":                              "w",
 		"http/routers/w/export":                               "true",
@@ -171,8 +172,11 @@ func TestServicesThatUseOthers(t *testing.T) {
 	for _, p := range s.Problems {
 		t.Error(p)
 	}
-	if len(s.Services) != 6 || len(s.Routes) != 3 {
-		t.Errorf("%d services, %d routes", len(s.Services), len(s.Routes))
+	if len(s.Services) != 6 || len(s.Routes) != 3 || len(s.Transports) != 1 {
+		t.Errorf("%d services, %d routes, %d transports", len(s.Services), len(s.Routes), len(s.Transports))
+	}
+	if got := s.Services[1].Transport.String(); got != "inside@file" {
+		t.Errorf("b names the transport %s", got)
 	}
 }
 

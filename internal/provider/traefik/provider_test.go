@@ -165,8 +165,8 @@ func TestRouters(t *testing.T) {
 	}
 	for _, service := range s.Services {
 		name := ""
-		if service.Transport != nil {
-			name = service.Transport.TLS.ServerName
+		if by, ok := model.Find(s.Transports, service.Transport); ok {
+			name = by.TLS.ServerName
 		}
 		got = append(got, fmt.Sprintf("%s: %s %s %q rewrites %v",
 			service.Name, service.Protocol, service.Endpoints[0].Addr, name, service.RewriteHost))

@@ -198,7 +198,9 @@ func (l *lab) add(to *model.Snapshot, as side) {
 		Endpoints: []model.Endpoint{{Addr: l.services[as].listener.Addr().String(), Weight: 1}},
 	}
 	if as.isSecure() {
-		s.Transport = &model.Transport{TLS: model.TransportTLS{Insecure: true}}
+		t := &model.Transport{Name: name, Source: "file/test", TLS: model.TransportTLS{Insecure: true}}
+		s.Transport = t.Ref()
+		to.Transports = append(to.Transports, t)
 	}
 	to.Services = append(to.Services, s)
 	to.Routes = append(to.Routes, &model.Route{
