@@ -1,8 +1,7 @@
-// Package kv runs an instance that learns its routes from real key-value stores, which are changed, stopped and started
-// while it serves.
 package kv_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -64,20 +63,14 @@ func check(t *testing.T, program, kind string, s store) {
 	put("http/services/shop/loadbalancer/servers/0/url", service(t, "one"))
 
 	folder := t.TempDir()
-	values := map[string]string{"KIND": kind, "STORE": address, "SERVICE": "http://unused"}
+	providers := fmt.Sprintf("{%s: {endpoints: [%q]}}", kind, address)
+	values := map[string]string{"PROVIDERS": providers, "SERVICE": "http://unused"}
 	if err := instance.Lay(folder, "testdata", values); err != nil {
 		t.Fatal(err)
 	}
 	i := instance.StartIn(t, program, folder)
-	says := func(host, want string) {
-		t.Helper()
-		instance.Await(t, patience, host+" says "+want, func() bool { return get(t, i, host) == want })
-	}
-	problems := func(code string, want float64) {
-		t.Helper()
-		name := `fairlead_problems{code="` + code + `"}`
-		instance.Await(t, patience, "problems "+code, func() bool { return float64(i.Read(t)[name]) == want })
-	}
+	says := func(host, want string) { t.Helper(); says(t, i, host, want) }
+	problems := func(code string, want float64) { t.Helper(); awaitProblems(t, i, code, want) }
 	says("shop.example", "one")
 
 	// A change, one more, a bad one, and an end.

@@ -152,15 +152,20 @@ func (zookeeper) put(address, key, text string) error {
 	if text == "" {
 		return conn.Delete(path, -1)
 	}
+	return setNode(conn, path, text, zk.WorldACL(zk.PermAll))
+}
+
+// setNode sets a node, and makes it and those above it where they are missing.
+func setNode(conn *zk.Conn, path, text string, acl []zk.ACL) error {
 	for i, c := range path { // the folders above
 		if c == '/' && i > 0 {
-			_, err := conn.Create(path[:i], nil, 0, zk.WorldACL(zk.PermAll))
+			_, err := conn.Create(path[:i], nil, 0, acl)
 			if err != nil && !errors.Is(err, zk.ErrNodeExists) {
 				return err
 			}
 		}
 	}
-	_, err = conn.Create(path, []byte(text), 0, zk.WorldACL(zk.PermAll))
+	_, err := conn.Create(path, []byte(text), 0, acl)
 	if errors.Is(err, zk.ErrNodeExists) {
 		_, err = conn.Set(path, []byte(text), -1)
 	}

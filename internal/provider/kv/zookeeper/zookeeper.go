@@ -37,6 +37,10 @@ const session = 10 * time.Second
 // Follow is part of [kv.Store].
 func (s *Store) Follow(ctx context.Context, tell func(map[string]string) error) error {
 	events := newQueue()
+	password, err := s.config.Password()
+	if err != nil {
+		return fmt.Errorf("connecting to ZooKeeper: %w", err)
+	}
 	conn, err := s.dial(ctx, events)
 	if err != nil {
 		return fmt.Errorf("connecting to ZooKeeper: %w", err)
@@ -45,6 +49,11 @@ func (s *Store) Follow(ctx context.Context, tell func(map[string]string) error) 
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, conn.Close)
 	defer stop()
+	if s.config.Username != "" {
+		if err := conn.AddAuth("digest", []byte(s.config.Username+":"+password)); err != nil {
+			return fmt.Errorf("connecting to ZooKeeper: %w", err)
+		}
+	}
 	t := newTree(conn, "/"+s.config.Root)
 	if err := t.readAll(ctx, events); err != nil {
 		return fmt.Errorf("reading ZooKeeper: %w", err)
@@ -68,10 +77,6 @@ func (s *Store) Follow(ctx context.Context, tell func(map[string]string) error) 
 }
 
 func (s *Store) dial(ctx context.Context, events *queue) (*zk.Conn, error) {
-	password, err := s.config.Password()
-	if err != nil {
-		return nil, err
-	}
 	dial := func(network, address string, timeout time.Duration) (net.Conn, error) {
 		d := net.Dialer{Timeout: timeout}
 		if s.config.TLS != nil {
@@ -81,16 +86,7 @@ func (s *Store) dial(ctx context.Context, events *queue) (*zk.Conn, error) {
 	}
 	conn, _, err := zk.Connect(s.config.Endpoints, session, zk.WithDialer(dial), zk.WithEventCallback(events.add),
 		zk.WithLogger(quiet{}))
-	if err != nil {
-		return nil, err
-	}
-	if s.config.Username != "" {
-		if err := conn.AddAuth("digest", []byte(s.config.Username+":"+password)); err != nil {
-			conn.Close()
-			return nil, err
-		}
-	}
-	return conn, nil
+	return conn, err
 }
 
 // errLost is the failure of a session. A new one knows nothing of what is watched, so all is read again.
