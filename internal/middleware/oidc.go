@@ -30,7 +30,7 @@ type oidc struct {
 	cookie   string   // the name of the session's; those of logins begin with it
 	session  *sealedCookie
 	login    *sealedCookie
-	csrf     *csrf // nil: unsafe requests need no token
+	csrf     *csrf
 	use      *claimUse
 	expiry   time.Duration
 }
@@ -142,7 +142,7 @@ func (o *oidc) guard(w http.ResponseWriter, r *http.Request, next http.Handler) 
 		return
 	}
 	cookies = append(cookies, o.csrf.lines(r.Header, s, len(cookies) > 0)...)
-	if o.csrf != nil && !o.csrf.allows(r, s) {
+	if !o.csrf.allows(r, s) {
 		w.Header()["Set-Cookie"] = cookies
 		refuse(w, http.StatusForbidden, "refused_by_oidc")
 		return
@@ -154,24 +154,32 @@ func (o *oidc) guard(w http.ResponseWriter, r *http.Request, next http.Handler) 
 	}
 	o.use.tell(r.Header, s.claims)
 	keepClaims(w, s.claims)
-	if len(cookies) == 0 {
+	page := isNavigation(r)
+	if len(cookies) == 0 && !page {
 		next.ServeHTTP(w, r)
 		return
 	}
-	sw := &sessionWriter{headWriter{ResponseWriter: w}, cookies}
+	sw := &sessionWriter{headWriter{ResponseWriter: w}, cookies, page}
 	sw.editor = sw
 	next.ServeHTTP(sw, r)
 	sw.finish()
 }
 
-// sessionWriter adds cookies to those of the service.
+// sessionWriter adds cookies to those of the service. Pages are not kept, if the service does not say that they may be:
+// after a logout, the browser's button for back would show them.
 type sessionWriter struct {
 	headWriter
 	cookies []string
+	page    bool
 }
 
 func (w *sessionWriter) editHead(h http.Header, _ int) {
-	h["Set-Cookie"] = slices.Concat(h["Set-Cookie"], w.cookies)
+	if len(w.cookies) > 0 {
+		h["Set-Cookie"] = slices.Concat(h["Set-Cookie"], w.cookies)
+	}
+	if w.page && len(h["Cache-Control"]) == 0 && len(h["Expires"]) == 0 {
+		h["Cache-Control"] = []string{"no-store"}
+	}
 }
 
 // signedIn returns the session of the request, and the cookies that it needs from now on. The error is errEnded or

@@ -21,22 +21,24 @@ const (
 // token is made of the session, so a cookie that somebody else has put into the browser is no help (OWASP: signed
 // double submit).
 type csrf struct {
+	on     bool // false: no token is given or needed; what other routes of the host gave is taken away as with them
 	key    []byte
 	header string
 	cookie http.Cookie // the attributes
 }
 
-// newCSRF returns nil where spec is. The cookie is where the session's is.
+// newCSRF is off where spec is nil. The cookie is where the session's is.
 func newCSRF(use string, secret []byte, session http.Cookie, spec *model.CSRF) (*csrf, error) {
-	if spec == nil {
-		return nil, nil
+	on := spec != nil
+	if !on {
+		spec = &model.CSRF{Insecure: !session.Secure}
 	}
 	key, err := hkdf.Key(sha256.New, secret, nil, "fairlead csrf "+use, sha256.Size)
 	if err != nil {
 		return nil, err
 	}
 	session.Name, session.HttpOnly, session.Secure = csrfCookie, false, !spec.Insecure
-	return &csrf{key, http.CanonicalHeaderKey(cmp.Or(spec.Header, usualCSRFHeader)), session}, nil
+	return &csrf{on, key, http.CanonicalHeaderKey(cmp.Or(spec.Header, usualCSRFHeader)), session}, nil
 }
 
 func (c *csrf) token(s *session) string {
@@ -47,6 +49,9 @@ func (c *csrf) token(s *session) string {
 
 // allows reports whether the request changes nothing, or has the token of the session.
 func (c *csrf) allows(r *http.Request, s *session) bool {
+	if !c.on {
+		return true
+	}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace: // RFC 9110 §9.2.1
 		return true
@@ -57,7 +62,7 @@ func (c *csrf) allows(r *http.Request, s *session) bool {
 
 // lines are those of Set-Cookie that the browser needs to know the token for as long as the session lasts.
 func (c *csrf) lines(h http.Header, s *session, renewed bool) []string {
-	if c == nil || !renewed && c.has(h, c.token(s)) {
+	if !c.on || !renewed && c.has(h, c.token(s)) {
 		return nil
 	}
 	cookie := c.cookie
@@ -74,9 +79,6 @@ func (c *csrf) has(h http.Header, token string) bool {
 
 // expire returns lines that remove the token.
 func (c *csrf) expire(h http.Header) []string {
-	if c == nil {
-		return nil
-	}
 	for range cookieValues(h, csrfCookie) {
 		cookie := c.cookie
 		cookie.MaxAge = -1
@@ -87,8 +89,8 @@ func (c *csrf) expire(h http.Header) []string {
 
 // remove takes the token out of the request that the service sees.
 func (c *csrf) remove(h http.Header) {
-	if c != nil {
-		removeCookie(h, csrfCookie)
+	removeCookie(h, csrfCookie)
+	if c.on {
 		delete(h, c.header)
 	}
 }

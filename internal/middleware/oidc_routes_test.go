@@ -3,6 +3,7 @@ package middleware
 import (
 	"net/http"
 	"net/http/cookiejar"
+	"net/http/httptest"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -56,7 +57,7 @@ func TestOIDCRenewsWithTheSameToken(t *testing.T) {
 	b := newBrowser(t, p.oidc(t, NewSet(Options{}), p.spec()))
 	b.login(t, p)
 	for n := range int32(3) {
-		b.hold(t, func(s *session) { s.Renew -= int64(time.Hour / time.Millisecond) })
+		b.hold(t, func(s *session) { s.Renew -= int64(n+1) * time.Hour.Milliseconds() })
 		if w, got := b.get("/"); got == nil || p.refreshes.Load() != n+1 {
 			t.Errorf("time %d: %d, renewed %d times", n+1, w.Code, p.refreshes.Load())
 		}
@@ -92,4 +93,52 @@ func TestSharedStateIsClosedOnce(t *testing.T) {
 			t.Errorf("it is closed %d times", first.closed)
 		}
 	})
+}
+
+// Pages of somebody who has signed in are kept nowhere, if their service does not say that they may be.
+func TestOIDCPagesAreNotKept(t *testing.T) {
+	p := newOpenID(t)
+	b := newBrowser(t, p.oidc(t, NewSet(Options{}), p.spec()))
+	b.login(t, p)
+	for _, c := range []struct{ mode, kept, says, want string }{
+		{"navigate", "Cache-Control", "", "no-store"},
+		{"navigate", "Cache-Control", "private, max-age=60", "private, max-age=60"},
+		{"navigate", "Expires", "Thu, 01 Jan 2099 00:00:00 GMT", ""},
+		{"cors", "Cache-Control", "", ""},
+	} {
+		r := request("https://shop.example/", "Sec-Fetch-Mode: "+c.mode)
+		for _, cookie := range b.jar.Cookies(r.URL) {
+			r.AddCookie(cookie)
+		}
+		w := httptest.NewRecorder()
+		b.oidc.wrap(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			if c.says != "" {
+				w.Header().Set(c.kept, c.says)
+			}
+		})).ServeHTTP(w, r)
+		h := w.Header()
+		if w.Code != http.StatusOK || h.Get("Cache-Control") != c.want || len(h["Set-Cookie"]) > 0 {
+			t.Errorf("%+v: %d, %v", c, w.Code, w.Header())
+		}
+	}
+}
+
+// The token of one route is no business of the services on the others, and ends with the session wherever that ends.
+func TestOIDCCSRFBesideRoutesWithout(t *testing.T) {
+	p := newOpenID(t)
+	set, spec := NewSet(Options{}), p.spec()
+	spec.CSRF = &model.CSRF{}
+	b := newBrowser(t, p.oidc(t, set, spec))
+	b.login(t, p)
+	without := b.elsewhere(t, set, p.spec())
+	if w, got := without.get("/"); got == nil || len(got.Header["Cookie"]) > 0 || b.csrfToken(t) == "" {
+		t.Errorf("%d; the service sees %v", w.Code, got)
+	}
+	status, got := without.ask(http.MethodPost, csrfField+": x")
+	if status != http.StatusOK || len(got.Header[csrfField]) == 0 {
+		t.Errorf("the field is the service's own: %d", status)
+	}
+	if without.get("/logout"); b.csrfToken(t) != "" {
+		t.Error("the token outlives its session")
+	}
 }

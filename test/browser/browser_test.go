@@ -65,12 +65,7 @@ func TestBrowser(t *testing.T) {
 func visit(t *testing.T, chromium, url string, flags []string, reports <-chan report) report {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute) // patience; it takes seconds
-	cmd := exec.CommandContext(ctx, chromium, append([]string{
-		"--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir=" + t.TempDir(),
-		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-default-apps",
-		"--disable-sync", "--disable-extensions", "--disable-domain-reliability", "--no-pings",
-		"--host-resolver-rules=MAP localhost 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", url,
-	}, flags...)...)
+	cmd := exec.CommandContext(ctx, chromium, slices.Concat(instance.Chromium(t.TempDir()), flags, []string{url})...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &out, 10*time.Second
 	if err := cmd.Start(); err != nil {

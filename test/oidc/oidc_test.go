@@ -1,6 +1,3 @@
-// Package oidc has people sign in at oidc-provider, a certified OpenID provider, to see pages behind the program:
-// login, renewal, logout, back-channel logout, tokens against forged requests, hostile cookies and links, and a
-// provider that stops in the middle.
 package oidc_test
 
 import (
@@ -18,7 +15,7 @@ func TestOIDC(t *testing.T) {
 		"sign in": testSignIn, "renewal and outage": testRenewalAndOutage, "renewal is refused": testRenewalIsRefused,
 		"logout": testLogout, "back-channel logout": testBackchannelLogout, "forged requests": testForgedRequests,
 		"no login": testNoLogin, "session fixation": testSessionFixation, "foreign logins": testForeignLogins,
-		"tampered cookies": testTamperedCookies,
+		"tampered cookies": testTamperedCookies, "Chromium": testChromium,
 	} {
 		t.Run(name, func(t *testing.T) {
 			own := *w

@@ -29,6 +29,7 @@ type world struct {
 	scripts  *instance.Customer // asks in plain text
 	secure   string             // where the program is
 	issuer   string
+	service  string // where the service is, without the program
 }
 
 func newWorld(t *testing.T) *world {
@@ -41,7 +42,7 @@ func newWorld(t *testing.T) *world {
 		_, _ = fmt.Fprintf(w, "%s for %q with %q", r.URL, r.Header["X-User"], r.Header["Cookie"])
 	}))
 	t.Cleanup(service.Close)
-	w := &world{t: t}
+	w := &world{t: t, service: service.URL}
 	port, tell := provider(t, node)
 	w.tell, w.issuer = tell, "http://127.0.0.1:"+port
 	w.fairlead = instance.Start(t, "testdata", map[string]string{"SERVICE": service.URL, "ISSUER": w.issuer})
