@@ -6,7 +6,9 @@
 // What orchestrators run says the same in labels; each workload becomes a document of its own:
 //
 //	Workload ─ strip ─▶ labels ─ document.Flat ─▶ tree ─ complete ─▶ *Document ─┐
-//	Workload ─ …                                                     *Document ─┴ join ─▶ model.Snapshot
+//	Workload ─ …                                                     *Document ─┴ joint ─▶ model.Snapshot
+//
+// The joint knows by whom each object is defined: when a workload changes, its objects are made anew, and no others.
 //
 // The format is as Traefik documents it, in YAML, TOML and JSON, letter case of keys ignored: http.routers,
 // http.services (loadBalancer, weighted) and http.middlewares, with the rule language of version 3 (ParseRule). What

@@ -40,6 +40,33 @@ func (m *made) isNothing() bool {
 		m.options == nil
 }
 
+// put adds an object to its list of a snapshot.
+func (m *made) put(s *model.Snapshot) {
+	switch {
+	case m.service != nil:
+		s.Services = append(s.Services, m.service)
+	case m.middleware != nil:
+		s.Middlewares = append(s.Middlewares, m.middleware)
+	case m.route != nil:
+		s.Routes = append(s.Routes, m.route)
+	case m.transport != nil:
+		s.Transports = append(s.Transports, m.transport)
+	case m.certificate != nil:
+		s.Certificates = append(s.Certificates, m.certificate)
+	case m.options != nil:
+		s.TLSOptions = append(s.TLSOptions, m.options)
+	}
+}
+
+// within returns what a part is in its surroundings.
+func (p *part) within(around *surroundings) *made {
+	if !p.looked {
+		return &p.made
+	}
+	anew, _ := p.make(around)
+	return &anew
+}
+
 // surroundings are what objects may ask for that does not stand in their document.
 type surroundings struct {
 	read func(string) ([]byte, error) // nil: files cannot be read

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"net"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,8 +29,8 @@ type Workload struct {
 	// Namespace is that of the fleet-wide names of what it exports: a Compose project, a stack. Short is what the service
 	// called Name is called in it; "": Name.
 	Namespace, Short string
-	Labels           map[string]string
-	Tags             []string // for constraints
+	Labels           map[string]string // not changed any more
+	Tags             []string          // for constraints
 	// Host is where it is reached: an IP address or a DNS name. "": only where its ports say.
 	Host string
 	// Trouble says why it cannot be reached although it runs, for people. "": it can.
@@ -48,16 +49,21 @@ type WorkloadPort struct {
 }
 
 // Workloads turns workloads into snapshots. It remembers what it made of each, so that what did not change is not made
-// again.
+// again: a change costs what it touches.
 type Workloads struct {
 	source  model.Source
 	options *workloadOptions
 	known   map[string]*decodedWorkload // by instance
+	joint   *joint
+	builds  uint64 // so many snapshots were built
 }
 
+// decodedWorkload is a workload with what its labels say. Who is not exposed says nothing.
 type decodedWorkload struct {
 	Workload
-	doc *Document // nil: it is not exposed
+	parts    []part
+	problems []model.Problem // that belong to no object
+	seen     uint64          // which build saw it last
 }
 
 // NewWorkloads returns what reads the workloads of a source. The error is about the options.
@@ -66,7 +72,9 @@ func NewWorkloads(source model.Source, o WorkloadOptions) (*Workloads, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Workloads{source: source, options: options}, nil
+	return &Workloads{
+		source: source, options: options, known: map[string]*decodedWorkload{}, joint: newJoint(source),
+	}, nil
 }
 
 // Setting returns what labels say for the provider itself, such as "docker.network". "": nothing.
@@ -92,36 +100,42 @@ func (w *Workloads) Speaks(labels map[string]string) bool {
 }
 
 // Build turns the workloads that there are now into a snapshot without a version. It depends on them alone, not on
-// what there was before, nor on their order.
+// what there was before, nor on their order. Of several with the same Instance the newest counts.
 //
 // Workloads that define the same object alike share it, and a service has the endpoints of all that define it. Of
 // definitions that differ the first counts: those of workloads that drain come last, then the older comes first, then
 // Instance decides. The others are conflicts, and take over nothing while the first is there.
 func (w *Workloads) Build(list []Workload) model.Snapshot {
-	known := make(map[string]*decodedWorkload, len(list))
-	order := make([]*decodedWorkload, 0, len(list))
+	w.builds++
 	for i := range list {
 		one := &list[i]
-		d, ok := w.known[one.Instance]
-		if !ok || !d.same(one) {
-			d = &decodedWorkload{*one, w.decode(one)}
+		d := w.known[one.Instance]
+		switch {
+		case d != nil && d.seen == w.builds && !one.Created.After(d.Created):
+			continue
+		case d != nil && d.same(one):
+			d.seen = w.builds
+			continue
+		case d != nil:
+			w.joint.leave(d)
 		}
-		known[one.Instance] = d
-		if d.doc != nil {
-			order = append(order, d)
+		d = w.decode(one)
+		d.seen = w.builds
+		w.known[one.Instance] = d
+		w.joint.enter(d)
+	}
+	for instance, d := range w.known {
+		if d.seen != w.builds {
+			w.joint.leave(d)
+			delete(w.known, instance)
 		}
 	}
-	w.known = known
-	slices.SortFunc(order, func(a, b *decodedWorkload) int {
-		return cmp.Or(cmp.Compare(a.rank(), b.rank()), a.Created.Compare(b.Created), cmp.Compare(a.Instance, b.Instance))
-	})
-	docs := make([]*Document, len(order))
-	for i, d := range order {
-		docs[i] = d.doc
-	}
-	b := newBuilder(w.source)
-	b.shared = true
-	return b.build(docs)
+	return w.joint.settle()
+}
+
+// order is that in which the definitions of workloads count.
+func (w *Workload) order(o *Workload) int {
+	return cmp.Or(cmp.Compare(w.rank(), o.rank()), w.Created.Compare(o.Created), cmp.Compare(w.Instance, o.Instance))
 }
 
 func (w *Workload) rank() int {
@@ -135,8 +149,12 @@ func (w *Workload) rank() int {
 func (w *Workload) same(o *Workload) bool {
 	return w.Name == o.Name && w.At == o.At && w.Namespace == o.Namespace && w.Short == o.Short &&
 		w.Created.Equal(o.Created) && w.Host == o.Host && w.Trouble == o.Trouble && w.State == o.State &&
-		w.Weight == o.Weight && maps.Equal(w.Labels, o.Labels) && slices.Equal(w.Ports, o.Ports) &&
-		slices.Equal(w.Tags, o.Tags)
+		w.Weight == o.Weight && slices.Equal(w.Ports, o.Ports) && slices.Equal(w.Tags, o.Tags) &&
+		sameLabels(w.Labels, o.Labels)
+}
+
+func sameLabels(a, b map[string]string) bool {
+	return reflect.ValueOf(a).UnsafePointer() == reflect.ValueOf(b).UnsafePointer() || maps.Equal(a, b)
 }
 
 // place is what problems tell of where it is described.

@@ -8,8 +8,20 @@ import (
 	"github.com/fairlead/fairlead/internal/model"
 )
 
-// decode makes a document of a workload's labels; nil: it is not exposed, or has nothing to serve.
-func (w *Workloads) decode(one *Workload) *Document {
+// decode reads the labels of a workload, and keeps of what it reads what snapshots need.
+func (w *Workloads) decode(one *Workload) *decodedWorkload {
+	d := &decodedWorkload{Workload: *one}
+	if doc := w.document(one); doc != nil {
+		d.parts, d.problems = doc.parts, doc.problems()
+	}
+	for i := range d.parts {
+		d.parts[i].make = nil // nothing is around workloads that would make it another; all that it was made from goes
+	}
+	return d
+}
+
+// document makes a document of a workload's labels; nil: it is not exposed, or has nothing to serve.
+func (w *Workloads) document(one *Workload) *Document {
 	texts, own := w.options.strip(one.Labels)
 	at := document.Position{File: one.place()}
 	enabled, mistakes := w.enabled(own, at)
@@ -40,7 +52,7 @@ func (w *Workloads) decode(one *Workload) *Document {
 	blame(d.udp.routers, "udp.routers", c.mistakes)
 	d.addParts()
 	for i := range d.parts {
-		one.finish(&d.parts[i])
+		one.amend(&d.parts[i].made)
 	}
 	return d
 }
@@ -68,18 +80,7 @@ func blame[T any](entries []entry[T], section string, mistakes map[claim][]docum
 	}
 }
 
-// finish says of what the labels made what the workload knows better.
-func (w *Workload) finish(p *part) {
-	whole := p.make
-	p.make = func(around *surroundings) (made, bool) {
-		m, looked := whole(around)
-		w.amend(&m)
-		return m, looked
-	}
-	w.amend(&p.made)
-}
-
-// amend changes what was just made.
+// amend says of what the labels made what the workload knows better.
 func (w *Workload) amend(m *made) {
 	for i := range m.problems { // as the labels write it
 		m.problems[i].Field = strings.Replace(m.problems[i].Field, ".servers[0]", ".server", 1)

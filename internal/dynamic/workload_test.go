@@ -2,16 +2,12 @@ package dynamic
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"path/filepath"
-	"reflect"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/txtar"
 
 	"github.com/fairlead/fairlead/internal/model"
@@ -160,91 +156,6 @@ func TestConstraints(t *testing.T) {
 	}
 }
 
-// What a source says depends on the workloads alone, whatever was there before, and the order in which they come; what
-// did not change keeps its pointers.
-func TestWorkloadsRemember(t *testing.T) {
-	w, _ := NewWorkloads("docker/main", WorkloadOptions{ExposedByDefault: true, DefaultRule: DefaultRule})
-	random := rand.New(rand.NewPCG(1, 2))
-	var last model.Snapshot
-	for range 300 {
-		var list []Workload
-		for i := range 12 {
-			if random.IntN(3) > 0 {
-				list = append(list, randomWorkload(random, i))
-			}
-		}
-		got := w.Build(list)
-		model.Reuse(&last, &got)
-		random.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
-		fresh, _ := NewWorkloads("docker/main", w.options.WorkloadOptions)
-		if d := cmp.Diff(fresh.Build(list), got); d != "" {
-			t.Fatalf("not what a new one makes of the same:\n%s", d)
-		}
-		again := w.Build(list)
-		for i, r := range again.Routes {
-			if r != got.Routes[i] && !reflect.DeepEqual(r, got.Routes[i]) {
-				t.Fatalf("route %s differs", r.Name)
-			}
-		}
-		last = got
-	}
-}
-
-func randomWorkload(r *rand.Rand, i int) Workload {
-	pick := func(list ...string) string { return list[r.IntN(len(list))] }
-	w := Workload{
-		Name: pick("a", "b"), Instance: fmt.Sprintf("container %d", i), Created: time.Unix(int64(r.IntN(3)), 0),
-		Host: fmt.Sprintf("10.0.0.%d", r.IntN(9)), Ports: []WorkloadPort{{Number: uint16(80 + r.IntN(2))}},
-		State: model.EndpointState(pick("", "", "draining", "notReady")), Labels: map[string]string{},
-	}
-	for range r.IntN(4) {
-		w.Labels[pick("traefik.http.routers.r.rule", "traefik.http.routers.s.rule")] = pick("Host(`a`)", "Host(`b`)", "x(")
-		w.Labels[pick("traefik.http.services.s.loadbalancer.server.port", "traefik.tcp.services.s.loadbalancer.server.port",
-			"traefik.http.services.s.loadbalancer.server.scheme", "traefik.enable")] = pick("81", "https", "no", "true")
-		w.Labels[pick("traefik.http.services.s.loadbalancer.serverstransport",
-			"traefik.http.serverstransports.t.servername")] = pick("t", "u")
-	}
-	return w
-}
-
-// FuzzWorkloads: whatever labels say, the other workload is served as before, and nothing is said twice.
-func FuzzWorkloads(f *testing.F) {
-	f.Add("traefik.http.routers.a.rule=Host(`a`)\ntraefik.http.services.a.loadbalancer.server.port=8080")
-	f.Add("traefik.enable=true\nfairlead.http.services.a.weighted.services[0].name=b\ntraefik.udp.services.x=")
-	f.Add("traefik.tcp.routers.a.rule=HostSNI(`*`)\ntraefik.http.services=1\ntraefik.http.routers.a=1")
-	other := Workload{
-		Name: "other", Instance: "container other", Host: "10.0.0.1", Ports: []WorkloadPort{{Number: 80}},
-		Labels: map[string]string{"traefik.http.routers.other.rule": "Host(`other.example`)"},
-	}
-	f.Fuzz(func(t *testing.T, labels string) {
-		w, _ := NewWorkloads("docker/main", WorkloadOptions{ExposedByDefault: true, DefaultRule: DefaultRule})
-		one := Workload{
-			Name: "one", Instance: "container x", Created: time.Unix(1, 0), Host: "10.0.0.2", Labels: map[string]string{},
-			Ports: []WorkloadPort{{Number: 80}},
-		}
-		for line := range strings.Lines(labels) {
-			label, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
-			one.Labels[label] = value
-		}
-		alone := w.Build([]Workload{other})
-		s := w.Build([]Workload{one, other})
-		for _, want := range alone.Routes {
-			if got, ok := model.Find(s.Routes, want.Ref()); !ok || got != want {
-				t.Errorf("the route of the other workload is another")
-			}
-		}
-		got, ok := model.Find(s.Services, alone.Services[0].Ref())
-		if !ok || !slices.Contains(got.Endpoints, alone.Services[0].Endpoints[0]) {
-			t.Errorf("the service of the other workload lost its endpoint: %+v", got)
-		}
-		for i := 1; i < len(s.Routes); i++ {
-			if s.Routes[i-1].Ref().Compare(s.Routes[i].Ref()) >= 0 {
-				t.Errorf("routes out of order")
-			}
-		}
-	})
-}
-
 func BenchmarkWorkloads(b *testing.B) {
 	w, _ := NewWorkloads("docker/main", WorkloadOptions{ExposedByDefault: true, DefaultRule: DefaultRule})
 	var list []Workload
@@ -262,8 +173,8 @@ func BenchmarkWorkloads(b *testing.B) {
 	}
 	last := w.Build(list)
 	b.ReportAllocs()
-	for b.Loop() {
-		list[7].Host = "10.99.0." + strconv.Itoa(b.N%250)
+	for n := 0; b.Loop(); n++ {
+		list[7].Host = "10.99.0." + strconv.Itoa(n%250)
 		next := w.Build(list)
 		model.Reuse(&last, &next)
 		last = next

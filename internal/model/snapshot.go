@@ -27,23 +27,29 @@ type Snapshot struct {
 	Order []Source `json:"order,omitempty"`
 }
 
-type object interface{ Ref() Ref }
+type object interface {
+	comparable
+	Ref() Ref
+}
 
 // Sort brings the snapshot into the order that its fields promise. Whoever makes one calls it before publishing. What
 // is in order is only read, so objects that were published before may be among the new ones.
-func (s *Snapshot) Sort() {
-	sortObjects(s.Services)
-	sortObjects(s.Routes)
-	sortObjects(s.Middlewares)
-	sortObjects(s.Transports)
-	sortObjects(s.Certificates)
-	sortObjects(s.TLSOptions)
+func (s *Snapshot) Sort() { s.SortAfter(&Snapshot{}) }
+
+// SortAfter is Sort of a snapshot that comes after another one, which is sorted. Only what is not in both is looked at.
+func (s *Snapshot) SortAfter(last *Snapshot) {
+	services := sortObjects(last.Services, s.Services)
+	routes := sortObjects(last.Routes, s.Routes)
+	sortObjects(last.Middlewares, s.Middlewares)
+	sortObjects(last.Transports, s.Transports)
+	sortObjects(last.Certificates, s.Certificates)
+	sortObjects(last.TLSOptions, s.TLSOptions)
 	slices.SortFunc(s.Problems, Problem.Compare)
-	for _, svc := range s.Services {
+	for _, svc := range services {
 		slices.SortFunc(svc.Endpoints, func(a, b Endpoint) int { return cmp.Compare(a.Addr, b.Addr) })
 		slices.SortFunc(svc.Balance.Shares, func(a, b Share) int { return cmp.Compare(a.Cluster, b.Cluster) })
 	}
-	for _, route := range s.Routes {
+	for _, route := range routes {
 		slices.Sort(route.EntryPoints)
 	}
 }
@@ -61,12 +67,13 @@ func Reuse(prev, next *Snapshot) (changed bool) {
 		!slices.Equal(prev.Problems, next.Problems) || !slices.Equal(prev.Order, next.Order)
 }
 
-func reuse[T interface {
-	object
-	comparable
-}](prev, next []T) (changed bool) {
+func reuse[T object](prev, next []T) (changed bool) {
 	i := 0
 	for j, obj := range next {
+		if i < len(prev) && prev[i] == obj { // nothing is read of most objects
+			i++
+			continue
+		}
 		ref := obj.Ref()
 		for i < len(prev) && prev[i].Ref().Compare(ref) < 0 {
 			i++

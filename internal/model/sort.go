@@ -6,11 +6,22 @@ import (
 	"slices"
 )
 
-// sortObjects sorts numbers in their place: ten thousand objects are all over the memory, and are compared a dozen
-// times each. A number has what the names begin to differ with.
-func sortObjects[T object](list []T) {
-	if slices.IsSortedFunc(list, func(a, b T) int { return a.Ref().Compare(b.Ref()) }) {
-		return
+// sortObjects sorts a list that comes after another one, and returns the part of it that holds all that was not in that
+// one. What both begin with and end with is in order as it is.
+//
+// It sorts numbers in their place: ten thousand objects are all over the memory, and are compared a dozen times each. A
+// number has what the names begin to differ with.
+func sortObjects[T object](last, list []T) (fresh []T) {
+	from, to := 0, len(list)
+	for from < min(len(last), to) && last[from] == list[from] {
+		from++
+	}
+	for end := len(last); to > from && end > from && last[end-1] == list[to-1]; end-- {
+		to--
+	}
+	around := list[max(from-1, 0):min(to+1, len(list))]
+	if slices.IsSortedFunc(around, func(a, b T) int { return a.Ref().Compare(b.Ref()) }) {
+		return list[from:to]
 	}
 	type key struct {
 		begin uint64
@@ -32,6 +43,7 @@ func sortObjects[T object](list []T) {
 		sorted[i] = list[k.index]
 	}
 	copy(list, sorted)
+	return list
 }
 
 // commonBegin is how many bytes all objects' leading texts have in common.

@@ -51,7 +51,7 @@ func (f *feed) publish(run int, next model.Snapshot) {
 	}
 	f.published = true
 	next.Source = f.source
-	next.Sort()
+	next.SortAfter(&f.last)
 	changed := model.Reuse(&f.last, &next)
 	if !changed && f.failure == "" && f.last.Version > 0 {
 		return

@@ -10,6 +10,8 @@ import (
 
 	api "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
+
+	"github.com/fairlead/fairlead/internal/dynamic"
 )
 
 const running = api.StateRunning
@@ -24,6 +26,14 @@ type container struct {
 	mode     string // of its network: "bridge", "host", "container:ID", or a network's name
 	networks []attachment
 	ports    []port
+	said     *saying // nil: nothing yet
+}
+
+// saying is what a container is to those who read labels.
+type saying struct {
+	workload dynamic.Workload
+	serves   bool // it is one of the workloads
+	gone     bool // it was on its way out
 }
 
 // attachment is an address in a network.

@@ -1,9 +1,7 @@
 package docker_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -200,45 +198,4 @@ func TestPassword(t *testing.T) {
 	if err := p.Run(t.Context(), nil); err == nil || err.Error() != "reading the password: no such file" {
 		t.Errorf("Run = %v", err)
 	}
-}
-
-// BenchmarkEngine is an engine of 5,000 containers: how long until the first snapshot, and what one event costs.
-func BenchmarkEngine(b *testing.B) {
-	e := newFake(b)
-	for i := range 5000 {
-		name := fmt.Sprintf("service-%d-%d", i/2, i%2)
-		e.put(name, map[string]string{
-			fmt.Sprintf("traefik.http.routers.r%d.rule", i/2):                      fmt.Sprintf("Host(`h%d.example`)", i/2),
-			fmt.Sprintf("traefik.http.services.s%d.loadbalancer.server.port", i/2): "8080",
-			"com.docker.compose.project":                                           fmt.Sprintf("project-%d", i/20),
-			"com.docker.compose.service":                                           fmt.Sprintf("service-%d", i/2),
-		}, func(c map[string]any) {
-			c["NetworkSettings"] = networks("back", fmt.Sprintf("10.%d.%d.2", i/250, i%250))
-		})
-	}
-	b.Run("first", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			ctx, cancel := context.WithCancel(b.Context())
-			p := newProvider(b, e, nil)
-			_ = p.Run(ctx, func(s model.Snapshot) {
-				if len(s.Services) != 2500 {
-					b.Errorf("%d services", len(s.Services))
-				}
-				cancel()
-			})
-		}
-	})
-	b.Run("event", func(b *testing.B) {
-		ctx, cancel := context.WithCancel(b.Context())
-		defer cancel()
-		published := make(chan model.Snapshot, 10)
-		go func() { _ = newProvider(b, e, nil).Run(ctx, func(s model.Snapshot) { published <- s }) }()
-		<-published
-		b.ReportAllocs()
-		for b.Loop() {
-			e.tell("service-7-1", "kill", "signal", "15")
-			<-published
-		}
-	})
 }

@@ -31,10 +31,14 @@ func (f *fake) list(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.lists++
+	ids := maps.Keys(f.containers)
+	if wanted != nil {
+		ids = maps.Keys(wanted)
+	}
 	found := []map[string]any{}
-	for _, id := range slices.Sorted(maps.Keys(f.containers)) {
-		if wanted == nil || wanted[id] {
-			found = append(found, f.containers[id])
+	for _, id := range slices.Sorted(ids) {
+		if c := f.containers[id]; c != nil {
+			found = append(found, c)
 		}
 	}
 	_ = json.NewEncoder(w).Encode(found)

@@ -29,6 +29,7 @@ type watch struct {
 	known map[string]*container
 	dirty map[string]bool      // containers that changed since they were listed
 	gone  map[string]time.Time // containers that were told to stop, or died, since they were started, and when
+	list  []dynamic.Workload   // of the snapshot before; used again
 }
 
 // run follows events. What happens is one of: a change is told; it has waited for others; it is time to look at
@@ -112,7 +113,7 @@ func (w *watch) refresh(ctx context.Context) error {
 		filters.Add("id", id)
 	}
 	if len(filters) > 0 {
-		found, err := w.list(ctx, filters)
+		found, err := w.ask(ctx, filters)
 		if err != nil {
 			return err
 		}
@@ -129,7 +130,7 @@ func (w *watch) refresh(ctx context.Context) error {
 
 // sync lists all containers.
 func (w *watch) sync(ctx context.Context) error {
-	found, err := w.list(ctx, nil)
+	found, err := w.ask(ctx, nil)
 	if err != nil {
 		return err
 	}
@@ -146,7 +147,7 @@ func (w *watch) sync(ctx context.Context) error {
 	return nil
 }
 
-func (w *watch) list(ctx context.Context, filters client.Filters) ([]*container, error) {
+func (w *watch) ask(ctx context.Context, filters client.Filters) ([]*container, error) {
 	ctx, cancel := w.config.Engine.Within(ctx)
 	defer cancel()
 	result, err := w.api.ContainerList(ctx, client.ContainerListOptions{All: true, Filters: filters})
@@ -161,11 +162,11 @@ func (w *watch) list(ctx context.Context, filters client.Filters) ([]*container,
 }
 
 func (w *watch) snapshot() model.Snapshot {
-	list := make([]dynamic.Workload, 0, len(w.known))
+	w.list = w.list[:0]
 	for _, c := range w.known {
-		if one, ok := w.workload(c); ok {
-			list = append(list, one)
+		if s := w.say(c); s.serves {
+			w.list = append(w.list, s.workload)
 		}
 	}
-	return w.labels.Build(list)
+	return w.labels.Build(w.list)
 }

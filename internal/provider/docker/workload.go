@@ -17,8 +17,22 @@ const (
 	composeService = "com.docker.compose.service"
 )
 
+// networkOf is what the mode of a container begins with that has the network of another.
+const networkOf = "container:"
+
+// say returns what a container is to those who read labels. What it is depends on how the engine lists it, on whether
+// it is on its way out, and on another container, if it has the network of that one.
+func (w *watch) say(c *container) *saying {
+	_, gone := w.gone[c.id]
+	if c.said == nil || c.said.gone != gone || strings.HasPrefix(c.mode, networkOf) {
+		one, serves := w.workload(c, gone)
+		c.said = &saying{one, serves, gone}
+	}
+	return c.said
+}
+
 // workload says what a container is to those who read labels; false: nothing.
-func (w *watch) workload(c *container) (dynamic.Workload, bool) {
+func (w *watch) workload(c *container, gone bool) (dynamic.Workload, bool) {
 	one := dynamic.Workload{
 		Name: dynamic.PlainName(c.name), Instance: "container " + c.name, Created: c.created, Labels: c.labels,
 		Namespace: c.labels[composeProject],
@@ -26,7 +40,6 @@ func (w *watch) workload(c *container) (dynamic.Workload, bool) {
 	if service := c.labels[composeService]; service != "" && one.Namespace != "" {
 		one.Name, one.Short = dynamic.PlainName(service+"_"+one.Namespace), service
 	}
-	_, gone := w.gone[c.id]
 	up := c.state == running || c.state == api.StatePaused
 	switch {
 	case !up && c.state != api.StateRestarting && w.labels.Setting(c.labels, "docker.allownonrunning") != "true":
@@ -64,7 +77,7 @@ func (w *watch) reach(c *container, one *dynamic.Workload) {
 func (w *watch) address(c *container) (host, trouble string) {
 	wanted := w.labels.Setting(c.labels, "docker.network")
 	for range 10 { // as many networks may be borrowed, one from the other
-		id, borrowed := strings.CutPrefix(c.mode, "container:")
+		id, borrowed := strings.CutPrefix(c.mode, networkOf)
 		if !borrowed {
 			break
 		}
