@@ -254,7 +254,8 @@ func (i *instance) entryPoint(e config.EntryPoint) (proxy.EntryPoint, error) {
 		AcceptGrace: life.RequestAcceptGraceTimeout, DrainGrace: life.GraceTimeOut,
 		Observability: model.Observability{
 			AccessLogs: model.SwitchOf(&e.Observability.AccessLogs), Metrics: model.SwitchOf(&e.Observability.Metrics),
-			Tracing: model.SwitchOf(&e.Observability.Tracing),
+			Tracing:  model.SwitchOf(&e.Observability.Tracing),
+			Detailed: model.SwitchOf(new(e.Observability.TraceVerbosity == "detailed")),
 		},
 	}
 	if p := e.ProxyProtocol; p != nil {

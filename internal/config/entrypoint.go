@@ -99,7 +99,8 @@ type Observability struct {
 	AccessLogs bool `doc:"accessLogs"` // default: true
 	Metrics    bool `doc:"metrics"`    // default: true
 	Tracing    bool `doc:"tracing"`    // default: true
-	// TraceVerbosity is "minimal": one span for each request, and one for each attempt.
+	// TraceVerbosity is "minimal" (the default), one span for each request and one for each attempt, or "detailed", one
+	// for each middleware besides.
 	TraceVerbosity string `doc:"traceVerbosity"`
 }
 

@@ -52,7 +52,7 @@ func (l *loader) entryPoint(p part, e *EntryPoint) {
 	l.atLeast(p.key("http2").key("maxConcurrentStreams"), 1, e.HTTP2.MaxConcurrentStreams)
 	l.notNegative(p.key("tcp").key("idleTimeout"), e.TCP.IdleTimeout)
 	l.http3(p, e)
-	l.oneOf(p.key("observability").key("traceVerbosity"), e.Observability.TraceVerbosity, "minimal")
+	l.oneOf(p.key("observability").key("traceVerbosity"), e.Observability.TraceVerbosity, "minimal", "detailed")
 	if e.UDP.Timeout <= 0 {
 		l.wrong(p.key("udp").key("timeout"), "%v is too short; a session ends when it is over", e.UDP.Timeout)
 	}

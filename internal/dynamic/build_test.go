@@ -283,3 +283,18 @@ func FuzzCondition(f *testing.F) {
 		})
 	})
 }
+
+// What a router does not say of the detail of its traces, its entry point does.
+func TestTraceVerbosity(t *testing.T) {
+	for text, want := range map[string]model.Switch{"minimal": model.Off, "detailed": model.On, "": "", "much": ""} {
+		d, err := Decode("file/test", "a.yaml", []byte(
+			"http: {routers: {r: {rule: Path(`/`), service: s, observability: {traceVerbosity: '"+text+"'}}}}"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := Build("file/test", []*Document{d})
+		if got := s.Routes[0].Observability.Detailed; got != want || (len(s.Problems) > 0) != (text == "much") {
+			t.Errorf("%q: %q, %v", text, got, s.Problems)
+		}
+	}
+}

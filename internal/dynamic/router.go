@@ -36,14 +36,12 @@ func (o *object) observability(spec *observability) model.Observability {
 	if spec == nil {
 		return model.Observability{}
 	}
-	switch spec.TraceVerbosity {
-	case "", "minimal":
-	case "detailed": // middlewares have no spans of their own
-		o.in("observability", "traceVerbosity").unsupported(ignored)
-	default:
-		o.in("observability", "traceVerbosity").invalid(`%q is unknown; write "minimal"`, spec.TraceVerbosity)
+	detailed, ok := map[string]model.Switch{"": "", "minimal": model.Off, "detailed": model.On}[spec.TraceVerbosity]
+	if !ok {
+		o.in("observability", "traceVerbosity").invalid(`%q is unknown; write "minimal" or "detailed"`, spec.TraceVerbosity)
 	}
 	return model.Observability{
+		Detailed:   detailed,
 		AccessLogs: model.SwitchOf(spec.AccessLogs), Metrics: model.SwitchOf(spec.Metrics),
 		Tracing: model.SwitchOf(spec.Tracing),
 	}

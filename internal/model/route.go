@@ -50,6 +50,8 @@ type Observability struct {
 	AccessLogs Switch `json:"accessLogs,omitempty"` // a line in the access log
 	Metrics    Switch `json:"metrics,omitempty"`    // a part in the counters
 	Tracing    Switch `json:"tracing,omitempty"`    // spans
+	// Detailed is a span for each middleware, too. It is off where nobody says anything.
+	Detailed Switch `json:"detailed,omitempty"`
 }
 
 // Switch is on, off, or what is said elsewhere.

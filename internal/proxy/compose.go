@@ -167,7 +167,7 @@ func (c *composer) guard(handler http.Handler, list []*model.Middleware, f *forw
 			c.action.problems = append(c.action.problems, broken(m, err))
 			return refuseAll(reasonBadMiddleware)
 		}
-		handler = wrap(handler)
+		handler = c.stepOf(m, wrap(handler))
 	}
 	return handler
 }

@@ -73,6 +73,7 @@ type builder struct {
 	copier      *copier
 	tunnels     *tunnels
 	copies      *copies
+	traced      bool
 
 	last  *generation
 	pools map[reached]*pooled
@@ -90,7 +91,7 @@ func newBuilder(o Options, tunnels *tunnels, copies *copies) *builder {
 		entryPoints: o.EntryPoints,
 		hosts:       o.Hosts, middlewares: o.Middlewares, dialer: &dialer{openGateways(o.Gateways, o.Poison)},
 		transports: &transports{poison: o.Poison, workload: o.Workload}, copier: newCopier(),
-		tunnels: tunnels, copies: copies,
+		tunnels: tunnels, copies: copies, traced: o.Traces != nil,
 		last:  newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil, nil, nil),
 		pools: make(map[reached]*pooled),
 	}

@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"cmp"
+	"net/http"
 	"strings"
 
 	"github.com/fairlead/fairlead/internal/model"
@@ -31,7 +33,43 @@ func (x *exchange) observe(o model.Observability) {
 	x.Unlogged, x.Unmeasured = o.AccessLogs.IsOff(point.AccessLogs), o.Metrics.IsOff(point.Metrics)
 	if x.traces != nil && !o.Tracing.IsOff(point.Tracing) {
 		x.startTrace()
+		x.Trace.Detailed = cmp.Or(o.Detailed, point.Detailed) == model.On
 	}
+}
+
+// step is a middleware that has a span of its own, where the request's route or entry point says so.
+type step struct {
+	http.Handler
+	middleware string
+}
+
+// ServeHTTP is part of http.Handler.
+func (s *step) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := exchangeOf(r)
+	entered := x.Trace.Enter(s.middleware)
+	if entered == nil {
+		s.Handler.ServeHTTP(w, r)
+		return
+	}
+	r.Header[parentField] = []string{x.Trace.Context()}
+	defer func() {
+		x.Trace.Leave(entered)
+		r.Header[parentField] = []string{x.Trace.Context()}
+	}()
+	s.Handler.ServeHTTP(w, r)
+}
+
+// stepOf gives a middleware of a rule a span of its own, unless nobody can ask for it.
+func (c *composer) stepOf(m *model.Middleware, handler http.Handler) http.Handler {
+	asked := c.rule.Route.Observability.Detailed == model.On || len(c.rule.Route.Parents) > 0 // they say it
+	for i := range c.entryPoints {
+		point := c.entryPoints[i].Observability.Detailed
+		asked = asked || c.rule.Route.Observability.Detailed == "" && point == model.On
+	}
+	if !c.traced || !asked {
+		return handler
+	}
+	return &step{handler, m.Ref().String()}
 }
 
 // startTrace gives the exchange its place in a trace.

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"slices"
 	"strings"
@@ -193,6 +194,83 @@ func TestObservability(t *testing.T) {
 					t.Errorf("route %q, entry point %q, %s: %+v", route, point, depth, over)
 				}
 			}
+		}
+	}
+}
+
+// Where it is asked for, each middleware has a span, in which those lie that it leads to; in the innermost, attempts.
+func TestSpansOfMiddlewares(t *testing.T) {
+	parents := make(chan string, 1)
+	addr := serve(t, func(_ http.ResponseWriter, r *http.Request) { parents <- r.Header.Get(parentField) })
+	const minimal = "SERVER GET all@file/test\n  CLIENT GET app\n"
+	const detailed = "SERVER GET all@file/test\n  INTERNAL outer@file/test\n    INTERNAL inner@file/test\n" +
+		"      INTERNAL own@file/test\n        CLIENT GET app\n"
+	for _, c := range []struct {
+		route, point model.Switch
+		rate         float64
+		want         string
+	}{
+		{"", "", 1, minimal}, {"", model.On, 1, detailed}, {model.On, model.Off, 1, detailed},
+		{model.Off, model.On, 1, minimal}, {model.On, model.On, 0, ""},
+	} {
+		told, over := collect(t, c.rate), make(chan string, 1)
+		s := to(addr)
+		for _, name := range []string{"inner", "outer", "own"} {
+			s.Middlewares = append(s.Middlewares, &model.Middleware{
+				Name: model.Name{Name: name}, Source: "file/test", AddPrefix: &model.AddPrefix{Prefix: "/" + name},
+			})
+		}
+		s.Routes[0].Middlewares = []model.Ref{s.Middlewares[1].Ref(), s.Middlewares[0].Ref()}
+		s.Services[0].Middlewares = []model.Ref{s.Middlewares[2].Ref()}
+		s.Routes[0].Observability.Detailed = c.route
+		b := start(t, s, told.on(over), func(o *Options) { o.EntryPoints[0].Observability.Detailed = c.point })
+		if status, _, _ := b.get(t, "/"); status != http.StatusOK {
+			t.Fatal(status)
+		}
+		<-over
+		told.end()
+		spans := told.collector.Spans()
+		if got := tracetest.Tree(spans); got != c.want {
+			t.Errorf("%+v: got\n%s", c, got)
+		}
+		parent := <-parents
+		if c.rate > 0 && !slices.ContainsFunc(spans, func(s tracetest.Span) bool {
+			return s.Kind == tracepb.Span_SPAN_KIND_CLIENT && strings.Contains(parent, fmt.Sprintf("%x", s.SpanId))
+		}) {
+			t.Errorf("%+v: the service's parent %s is no attempt", c, parent)
+		}
+	}
+}
+
+// A middleware that asks somebody gives its own span for the parent, and takes none of the others' along.
+func TestStepsAreParents(t *testing.T) {
+	told := collect(t, 1)
+	x := &exchange{Exchange: telemetry.Exchange{Trace: told.Begin("", "")}}
+	x.Trace.Detailed = true
+	before := x.Trace.Context()
+	outer := x.Trace.Enter("outer")
+	within := x.Trace.Context()
+	inner := x.Trace.Enter("inner")
+	deepest := x.Trace.Context()
+	x.Trace.Leave(inner)
+	if within == before || deepest == within || x.Trace.Context() != within {
+		t.Errorf("%s, %s, %s, then %s", before, within, deepest, x.Trace.Context())
+	}
+	if x.Trace.Leave(outer); x.Trace.Context() != before {
+		t.Errorf("at the end %s, at the beginning %s", x.Trace.Context(), before)
+	}
+}
+
+// Where they are not asked for, spans of middlewares cost nothing.
+func TestMinimalTracesCostNothing(t *testing.T) {
+	traces := new(exchanges)
+	x := traces.take(new(EntryPoint), slog.New(slog.DiscardHandler))
+	own := x.begin(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", http.NoBody))
+	s := &step{http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), "m"}
+	for name, trace := range map[string]*telemetry.Trace{"none": nil, "minimal": collect(t, 1).Begin("", "")} {
+		x.Trace = trace
+		if n := testing.AllocsPerRun(100, func() { s.ServeHTTP(nil, own) }); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
 		}
 	}
 }

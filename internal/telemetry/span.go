@@ -16,12 +16,15 @@ import (
 // The spans of an exchange, as OpenTelemetry's conventions for HTTP have them; what they do not know begins with
 // "fairlead.".
 
-// spans returns what is told of a traced exchange: the span of the exchange itself, and one for each attempt. They keep
-// nothing of x.
+// spans returns what is told of a traced exchange: the span of the exchange itself, and one for each step and each
+// attempt. They keep nothing of x.
 func (x *Exchange) spans() []*tracepb.Span {
 	t := x.Trace
-	list := make([]*tracepb.Span, 0, 1+len(t.attempts))
+	list := make([]*tracepb.Span, 0, 1+len(t.steps)+len(t.attempts))
 	list = append(list, x.serverSpan())
+	for _, s := range t.steps {
+		list = append(list, x.stepSpan(s))
+	}
 	for i, a := range t.attempts {
 		list = append(list, x.clientSpan(a, i+1))
 	}
@@ -71,13 +74,24 @@ func (x *Exchange) serverSpan() *tracepb.Span {
 	return s
 }
 
+func (x *Exchange) stepSpan(s *Step) *tracepb.Span {
+	at := newAttributes(2)
+	at.text("fairlead.middleware", s.middleware)
+	at.text("fairlead.route", x.Route)
+	return &tracepb.Span{
+		TraceId: x.Trace.ID[:], SpanId: s.span[:], ParentSpanId: s.parent[:], TraceState: x.Trace.State,
+		Kind: tracepb.Span_SPAN_KIND_INTERNAL, Name: clean(s.middleware), Attributes: at.list,
+		StartTimeUnixNano: nanoseconds(s.start), EndTimeUnixNano: nanoseconds(s.end),
+	}
+}
+
 func (x *Exchange) clientSpan(a *Attempt, number int) *tracepb.Span {
 	t, end := x.Trace, a.end
 	if end.IsZero() { // cut short
 		end = x.Start.Add(x.Duration)
 	}
 	s := &tracepb.Span{
-		TraceId: t.ID[:], SpanId: a.Span[:], ParentSpanId: t.Span[:], TraceState: t.State,
+		TraceId: t.ID[:], SpanId: a.Span[:], ParentSpanId: a.parent[:], TraceState: t.State,
 		Kind: tracepb.Span_SPAN_KIND_CLIENT, Name: spanName(x.Method, a.Service),
 		StartTimeUnixNano: nanoseconds(a.start), EndTimeUnixNano: nanoseconds(end),
 	}

@@ -21,12 +21,16 @@ type Trace struct {
 	Parent  trace.SpanID // of who asked for it; zero: the trace begins here
 	State   string       // tracestate, which goes on as it came
 	Sampled bool         // the trace is told to the collector, by all who have a part in it
+	// Detailed has the steps told, too.
+	Detailed bool
 
 	Query    string // of the request; told as far as it is safe
 	Agent    string // its User-Agent
 	captured []capture
 	attempts []*Attempt
 	first    [1]*Attempt // what attempts lies in, mostly
+	steps    []*Step
+	inside   trace.SpanID // what begins now lies in: that of the exchange, or of a step
 	of       *Traces
 }
 
@@ -41,10 +45,18 @@ type Attempt struct {
 	// Gateway says that the host is the link entry point of a cluster, which makes attempts of its own.
 	Gateway bool
 
+	parent     trace.SpanID // of the exchange, or of the step that led here
 	start, end time.Time
 	status     int    // of the answer; 0: none came
 	reason     string // why the answer, or its lack, is not what the client got
 	failure    string // what went wrong, in words
+}
+
+// Step is the part that a middleware has in an exchange, with all that it leads to: a span of its own.
+type Step struct {
+	middleware   string
+	span, parent trace.SpanID
+	start, end   time.Time
 }
 
 // Begin returns the place of an exchange in a trace: behind the one whose context came with the request (traceparent
@@ -57,11 +69,12 @@ func (t *Traces) Begin(context, state string) *Trace {
 		x.ID, x.Sampled = newTraceID(), t.rate >= 1 || rand.Float64() < t.rate //nolint:gosec // no secret
 	}
 	x.Span = newSpanID()
+	x.inside = x.Span
 	return x
 }
 
-// Context is the traceparent of what the exchange leads to, where that is none of its attempts.
-func (x *Trace) Context() string { return x.context(x.Span) }
+// Context is the traceparent of what the exchange leads to now, where that is none of its attempts.
+func (x *Trace) Context() string { return x.context(x.inside) }
 
 // ContextOf is the traceparent of what an attempt leads to. What is not told has no spans: all of it is the exchange's.
 func (x *Trace) ContextOf(a *Attempt) string {
@@ -109,13 +122,26 @@ func (x *Trace) Try() *Attempt {
 	if x == nil || !x.Sampled {
 		return nil
 	}
-	a := &Attempt{Span: newSpanID(), start: time.Now()}
+	a := &Attempt{Span: newSpanID(), parent: x.inside, start: time.Now()}
 	if x.attempts == nil {
 		x.attempts = x.first[:0]
 	}
 	x.attempts = append(x.attempts, a)
 	return a
 }
+
+// Enter begins a step: what begins until it is left lies in it. Nil where no steps are told.
+func (x *Trace) Enter(middleware string) *Step {
+	if x == nil || !x.Sampled || !x.Detailed {
+		return nil
+	}
+	s := &Step{middleware: middleware, span: newSpanID(), parent: x.inside, start: time.Now()}
+	x.steps, x.inside = append(x.steps, s), s.span
+	return s
+}
+
+// Leave ends the step that was entered last.
+func (x *Trace) Leave(s *Step) { s.end, x.inside = time.Now(), s.parent }
 
 // Answered notes the status of what the host answers.
 func (a *Attempt) Answered(status int) {
