@@ -84,7 +84,7 @@ func twinJoin(first, m *made) bool {
 // What a source says depends on the workloads alone, whatever was there before, and the order in which they come; what
 // did not change keeps its pointers.
 func TestWorkloadsRemember(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range uint64(8) {
 		remember(t, seed)
 	}
 }

@@ -63,7 +63,11 @@ func TestLife(t *testing.T) {
 		return func(c map[string]any) { c["Status"] = status }
 	}
 	state := func(state string) func(map[string]any) {
-		return func(c map[string]any) { c["State"] = state }
+		return func(c map[string]any) {
+			if c["State"] = state; state != "paused" { // who does not run has no address
+				c["Ports"], c["NetworkSettings"] = []any{}, networks("bridge", "")
+			}
+		}
 	}
 	up := "a=172.17.0.2:80"
 	for _, step := range []struct {
@@ -141,7 +145,7 @@ func TestAddresses(t *testing.T) {
 				c["HostConfig"], c["NetworkSettings"] = map[string]any{"NetworkMode": "host"}, networks("host", "")
 			}, "a=127.0.0.1:99"},
 		"network of another": {nil, nil, func(c map[string]any) {
-			c["HostConfig"], c["NetworkSettings"] = map[string]any{"NetworkMode": "container:other"}, nil
+			c["HostConfig"], c["NetworkSettings"] = map[string]any{"NetworkMode": "container:other"}, networks()
 		}, "a=10.0.0.9:80"},
 		"network of nobody": {nil, nil, func(c map[string]any) {
 			c["HostConfig"], c["NetworkSettings"] = map[string]any{"NetworkMode": "container:none"}, nil

@@ -62,6 +62,9 @@ func (f *fake) put(id string, labels map[string]string, change func(c map[string
 
 // listed is a container as the engine lists it.
 func listed(id string, labels map[string]string) map[string]any {
+	if labels == nil {
+		labels = map[string]string{}
+	}
 	return map[string]any{
 		"Id": id, "Names": []string{"/" + id}, "Created": 1700000000, "State": "running", "Status": "Up 2 minutes",
 		"Labels": labels, "Ports": []any{map[string]any{"PrivatePort": 80, "Type": "tcp"}},
@@ -83,7 +86,7 @@ func (f *fake) set(containers map[string]map[string]any) (changed []string) {
 func networks(pairs ...string) any {
 	all := map[string]any{}
 	for i := 0; i < len(pairs); i += 2 {
-		all[pairs[i]] = map[string]any{"IPAddress": pairs[i+1]}
+		all[pairs[i]] = map[string]any{"IPAddress": pairs[i+1], "GlobalIPv6Address": ""}
 	}
 	return map[string]any{"Networks": all}
 }

@@ -18,14 +18,14 @@ type Engine struct {
 	*httptest.Server
 
 	mu      sync.Mutex
-	opened  *sync.Cond // of streams
-	streams map[chan string]bool
+	opened  *sync.Cond                                 // of streams
+	streams map[chan string]map[string]map[string]bool // with their filters
 	broken  bool
 }
 
 // New returns one that answers what is asked of it by path: "/containers/json".
 func New(tb testing.TB, answers map[string]http.HandlerFunc) *Engine {
-	e := &Engine{streams: map[chan string]bool{}}
+	e := &Engine{streams: map[chan string]map[string]map[string]bool{}}
 	e.opened = sync.NewCond(&e.mu)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/_ping", func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Api-Version", "1.41") })
@@ -56,7 +56,7 @@ func (e *Engine) Endpoint() string { return "tcp://" + strings.TrimPrefix(e.URL,
 func (e *Engine) events(w http.ResponseWriter, r *http.Request) {
 	stream := make(chan string, 10000)
 	e.mu.Lock()
-	e.streams[stream] = true
+	e.streams[stream] = Filters(r)
 	e.opened.Broadcast()
 	e.mu.Unlock()
 	w.WriteHeader(http.StatusOK)
@@ -98,9 +98,34 @@ func (e *Engine) Tell(kind, id, action string, attributes ...string) {
 	})
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	for stream := range e.streams {
-		stream <- string(event)
+	for stream, wanted := range e.streams {
+		if wants(wanted["type"], kind) && wants(wanted["event"], action) {
+			stream <- string(event)
+		}
 	}
+}
+
+// wants reports whether a filter lets a value through. What health checks say is written after the event's name.
+func wants(filter map[string]bool, value string) bool {
+	name, _, _ := strings.Cut(value, ":")
+	return filter == nil || filter[value] || filter[name]
+}
+
+// Followed returns the filters with which events are followed, by kind.
+func (e *Engine) Followed() (filters map[string]map[string]bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, filters = range e.streams {
+	}
+	return filters
+}
+
+// Pairs are attributes as Tell takes them.
+func Pairs(attributes map[string]string) (pairs []string) {
+	for name, value := range attributes {
+		pairs = append(pairs, name, value)
+	}
+	return pairs
 }
 
 // Cut ends all streams of events.
