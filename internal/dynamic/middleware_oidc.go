@@ -1,6 +1,7 @@
 package dynamic
 
 import (
+	"cmp"
 	"net/url"
 	"slices"
 	"strings"
@@ -48,13 +49,24 @@ type oidcSession struct {
 	Expiry   int    `doc:"expiry"` // in seconds
 	Sliding  *bool  `doc:"sliding"`
 	Refresh  *bool  `doc:"refresh"`
+	Store    struct {
+		Redis *storeRedis `doc:"redis"`
+	} `doc:"store"`
+}
+
+// storeRedis has Traefik Hub's name for the number of the database, too.
+type storeRedis struct {
+	redis
+	Database int `doc:"database"`
 }
 
 func (*oidc) gaps() []gap {
 	gaps := []gap{
 		{"loginUrl", ignored}, {"discoveryParams", ignored},
 		{"backchannelLogoutSessionsRequired", ignored}, {"usernameClaim", ignored},
-		{"session.path", ignored}, {"session.httpOnly", ignored}, {"session.store", ignored},
+		{"session.path", ignored}, {"session.httpOnly", ignored},
+		{"session.store.redis.cluster", ignored}, {"session.store.redis.sentinel", left},
+		{"session.store.redis.tls.caBundle", left},
 	}
 	for _, name := range []string{"name", "path", "domain", "sameSite", "httpOnly", "secure"} {
 		gaps = append(gaps, gap{"stateCookie." + name, ignored})
@@ -160,6 +172,12 @@ func (p place) oidcSession(s oidcSession) model.OIDCSession {
 		Secret: model.NewSecret(s.Secret), Cookie: p.in("name").cookieName(s.Name), Domain: s.Domain,
 		Insecure: no(s.Secure), Fixed: no(s.Sliding), NoRefresh: no(s.Refresh),
 		Expiry: p.in("expiry").seconds(s.Expiry, 365*24*time.Hour),
+	}
+	if store := s.Store.Redis; store != nil {
+		if store.DB = cmp.Or(store.DB, store.Database); store.Database != 0 && store.DB != store.Database {
+			p.in("store", "redis", "database").invalid("the same is db; give one of them")
+		}
+		session.Redis = p.in("store", "redis").redis(&store.redis)
 	}
 	switch s.SameSite = strings.ToLower(s.SameSite); {
 	case s.SameSite == "none" && !session.Insecure:

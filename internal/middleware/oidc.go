@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -66,10 +67,23 @@ func makeOIDC(s *Set, at place, spec *model.OIDC) (*oidc, error) {
 	if err != nil {
 		return nil, err
 	}
-	like := likeOf("oidc", spec.Issuer, spec.Client.ID, spec.Client.Secret.Reveal(), serverKeyOf(spec.Server))
-	o.provider = sharedStateOf(s, place{middleware: at.middleware}, like, func() *openIDProvider {
-		return newOpenIDProvider(client, spec)
+	parts := []string{spec.Issuer, spec.Client.ID, spec.Client.Secret.Reveal(), serverKeyOf(spec.Server)}
+	if store := spec.Session.Redis; store != nil {
+		if store.TLS != nil {
+			if _, err := newTLSConfig("oidc.session.store.redis.tls", store.TLS); err != nil {
+				return nil, err
+			}
+		}
+		parts = append(parts, redisKey(store))
+	}
+	o.provider = sharedStateOf(s, place{middleware: at.middleware}, likeOf("oidc", parts...), func() *openIDProvider {
+		p := newOpenIDProvider(client, spec)
+		if spec.Session.Redis != nil {
+			p.shared = newSharedSessions(at.middleware, spec)
+		}
+		return p
 	})
+	o.provider.shared.lastFor(o.expiry)
 	return o, nil
 }
 
@@ -126,6 +140,9 @@ func (o *oidc) guard(w http.ResponseWriter, r *http.Request, next http.Handler) 
 	o.use.removeIdentity(r.Header)
 	s, cookies, err := o.signedIn(r)
 	switch {
+	case errors.Is(err, errStoreAway):
+		refuseForNow(w)
+		return
 	case errors.Is(err, errUnreachable):
 		refuse(w, http.StatusBadGateway, "auth_unreachable")
 		return
@@ -182,23 +199,29 @@ func (w *sessionWriter) editHead(h http.Header, _ int) {
 	}
 }
 
-// signedIn returns the session of the request, and the cookies that it needs from now on. The error is errEnded or
-// errUnreachable.
+// signedIn returns the session of the request, and the cookies that it needs from now on. The error is errEnded,
+// errUnreachable or errStoreAway.
 func (o *oidc) signedIn(r *http.Request) (*session, []string, error) {
-	s, ok := o.open(r.Header)
-	now := time.Now()
-	if !ok || now.UnixMilli() >= s.Ends || o.provider.ended.has(s) {
-		return nil, nil, errEnded
+	s, err := o.open(r.Context(), r.Header)
+	if err != nil {
+		return nil, nil, err
 	}
-	current, err := s, error(nil)
+	now := time.Now()
+	if ended, err := o.hasEnded(r.Context(), s); err != nil || ended || now.UnixMilli() >= s.Ends {
+		return nil, nil, cmp.Or(err, errEnded)
+	}
+	current := s
 	if !o.Session.NoRefresh {
-		if current, err = o.provider.renewed(r.Context(), s); err != nil {
+		if current, err = o.provider.renewed(r.Context(), s, o.keeper()); err != nil {
 			return nil, nil, err
 		}
 	}
 	slides := !o.Session.Fixed && time.UnixMilli(s.Ends).Sub(now) < o.expiry-o.expiry/slideAfter
 	if current == s && !slides {
 		return s, nil, nil
+	}
+	if o.provider.shared != nil {
+		return o.slide(r, s, current, slides)
 	}
 	next := *current // others may have it, too
 	next.Ends = s.Ends
@@ -212,22 +235,28 @@ func (o *oidc) signedIn(r *http.Request) (*session, []string, error) {
 	return &next, cookies, nil
 }
 
-// open reads the session's cookie. What is in it was verified before it was sealed.
-func (o *oidc) open(h http.Header) (*session, bool) {
+// open reads the session. What is in it was verified before it was sealed. The error is errEnded or errStoreAway.
+func (o *oidc) open(ctx context.Context, h http.Header) (*session, error) {
 	s := new(session)
-	if !o.session.open(h, o.cookie, s) {
-		return nil, false
+	if o.provider.shared != nil {
+		if err := o.load(ctx, h, s); err != nil {
+			return nil, err
+		}
+	} else if !o.session.open(h, o.cookie, s) {
+		return nil, errEnded
 	}
 	parts := strings.Split(s.Token, ".")
 	if len(parts) != 3 {
-		return nil, false
+		return nil, errEnded
 	}
 	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil {
-		return nil, false
+		return nil, errEnded
 	}
-	s.claims, err = parseClaims(payload)
-	return s, err == nil
+	if s.claims, err = parseClaims(payload); err != nil {
+		return nil, errEnded
+	}
+	return s, nil
 }
 
 // isNavigation reports whether a browser wants to show the answer to somebody.

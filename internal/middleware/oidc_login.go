@@ -28,6 +28,10 @@ type login struct {
 
 // begin sends the browser to the provider.
 func (o *oidc) begin(w http.ResponseWriter, r *http.Request) {
+	if !o.provider.shared.reachable(r.Context()) {
+		refuseForNow(w)
+		return
+	}
 	m, err := o.provider.metadata(r.Context())
 	if err != nil {
 		refuse(w, http.StatusBadGateway, "auth_unreachable")
@@ -98,6 +102,10 @@ func (o *oidc) callback(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "refused_by_oidc")
 		return
 	}
+	if !o.provider.shared.reachable(r.Context()) { // the code is good later, too
+		refuseForNow(w)
+		return
+	}
 	expired := o.login.expire(r.Header, o.loginCookie(l.State))
 	query := r.URL.Query()
 	if query.Get("error") != "" {
@@ -114,8 +122,12 @@ func (o *oidc) callback(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadGateway, "auth_unreachable")
 		return
 	}
-	cookies, ok := o.session.seal(r.Header, o.cookie, s)
-	if !ok {
+	cookies, err := o.keep(r.Context(), r.Header, s)
+	switch {
+	case errors.Is(err, errStoreAway):
+		refuseForNow(w)
+		return
+	case err != nil:
 		o.provider.client.log.Warn("a session is too large for cookies", "provider", o.Issuer, "token bytes", len(s.Token))
 		refuse(w, http.StatusInternalServerError, "refused_by_oidc")
 		return

@@ -11,9 +11,14 @@ import (
 // logout ends the session of the browser, here and at the provider (OpenID Connect RP-Initiated Logout 1.0 §2). Whoever
 // has a copy of the cookie is not signed in any more either.
 func (o *oidc) logout(w http.ResponseWriter, r *http.Request) {
-	s, ok := o.open(r.Header)
+	s, err := o.open(r.Context(), r.Header)
+	ok := err == nil
 	if ok {
-		o.provider.ended.end("id", s.ID)
+		err = o.end(r.Context(), "id", s.ID)
+	}
+	if errors.Is(err, errStoreAway) { // nobody is to believe that the session has ended
+		refuseForNow(w)
+		return
 	}
 	w.Header()["Set-Cookie"] = append(o.session.expire(r.Header, o.cookie), o.csrf.expire(r.Header)...)
 	after := ""
@@ -68,10 +73,13 @@ func (o *oidc) backchannelLogout(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, "refused_by_oidc")
 		return
 	}
-	if sid != "" { // this one only
-		o.provider.ended.end("sid", sid)
-	} else {
-		o.provider.ended.end("sub", sub)
+	kind, name := "sid", sid // this one only
+	if sid == "" {
+		kind, name = "sub", sub
+	}
+	if o.end(r.Context(), kind, name) != nil {
+		refuseForNow(w)
+		return
 	}
 	setReason(w, "signed_out")
 	w.WriteHeader(http.StatusOK)

@@ -27,9 +27,22 @@ type openIDProvider struct {
 	meta   fetched[*metadata]
 	ended  *endedSessions
 	renew  *renewals
+	shared *sharedSessions // nil: sessions are in cookies
 }
 
-func (p *openIDProvider) close() { p.client.close() }
+func (p *openIDProvider) close() {
+	p.client.close()
+	if p.shared != nil {
+		_ = p.shared.redis.Close()
+	}
+}
+
+func (p *openIDProvider) problem() (model.Problem, bool) {
+	if p.shared == nil {
+		return model.Problem{}, false
+	}
+	return p.shared.reach.problem()
+}
 
 // metadata is what a provider says of itself (OpenID Connect Discovery 1.0 §3).
 type metadata struct {

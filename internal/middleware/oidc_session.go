@@ -36,6 +36,7 @@ type session struct {
 	Renew   int64  `json:"n,omitempty"` // when the provider is to be asked again; 0: never
 
 	claims claims
+	stored string // as it was read, where it is not in cookies
 }
 
 // endedSessions are those that ended before their time. Values are when.
@@ -91,7 +92,8 @@ var errEnded = errors.New("the session has ended")
 
 // renewed returns the session as it is to be from now on: s itself, or what the provider made of it. The error is
 // errEnded where the provider wants a new login, or errUnreachable.
-func (p *openIDProvider) renewed(ctx context.Context, s *session) (*session, error) {
+// keep stores a renewed session; nil: the browser is to keep it.
+func (p *openIDProvider) renewed(ctx context.Context, s *session, keep func(*session) error) (*session, error) {
 	now := time.Now()
 	if s.Renew == 0 || now.UnixMilli() < s.Renew {
 		return s, nil
@@ -107,7 +109,7 @@ func (p *openIDProvider) renewed(ctx context.Context, s *session) (*session, err
 		if known, ok := p.renew.recall(key); ok { // by a request that came just before
 			return known, nil
 		}
-		fresh, err := p.refresh(s)
+		fresh, err := p.refresh(s, keep)
 		if err == nil {
 			p.renew.remember(key, fresh)
 		}
@@ -128,8 +130,11 @@ func (p *openIDProvider) renewed(ctx context.Context, s *session) (*session, err
 }
 
 // refresh belongs to no request: others may wait for it, too.
-func (p *openIDProvider) refresh(s *session) (*session, error) {
+func (p *openIDProvider) refresh(s *session, keep func(*session) error) (*session, error) {
 	ctx := context.Background() // what is asked has a timeout
+	if p.shared != nil && !p.shared.mayRenew(ctx, s) {
+		return nil, errUnreachable // another instance asks, and this one serves what it knows
+	}
 	t, err := p.exchange(ctx, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {s.Refresh}})
 	if errors.Is(err, errDenied) {
 		return nil, errEnded
@@ -151,6 +156,9 @@ func (p *openIDProvider) refresh(s *session) (*session, error) {
 			return nil, errEnded
 		}
 		fresh.Token = t.ID
+	}
+	if keep != nil {
+		return &fresh, keep(&fresh)
 	}
 	return &fresh, nil
 }

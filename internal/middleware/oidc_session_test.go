@@ -19,8 +19,8 @@ func (b *browser) hold(t *testing.T, change func(*session)) {
 	for _, c := range b.jar.Cookies(u) {
 		header.Add("Cookie", c.String())
 	}
-	s, ok := b.oidc.open(header)
-	if !ok {
+	s, err := b.oidc.open(t.Context(), header)
+	if err != nil {
 		t.Fatal("there is no session")
 	}
 	change(s)

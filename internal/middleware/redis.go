@@ -65,22 +65,27 @@ func redisKey(r *model.Redis) string {
 	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
 }
 
-func newSharedClients(of model.Ref, spec *model.Redis, log *slog.Logger) *sharedClients {
+// newRedisClient makes one that tries each command so many times again.
+func newRedisClient(spec *model.Redis, retries int) redis.UniversalClient {
 	o := &redis.UniversalOptions{
 		Addrs: spec.Endpoints, Username: spec.Username, Password: spec.Password.Reveal(), DB: spec.DB,
 		PoolSize: spec.PoolSize, MinIdleConns: spec.MinIdleConns, MaxActiveConns: spec.MaxActiveConns,
 		ReadTimeout: cmp.Or(spec.ReadTimeout, redisTimeout), WriteTimeout: cmp.Or(spec.WriteTimeout, redisTimeout),
 		DialTimeout: cmp.Or(spec.DialTimeout, redisDial),
-		// It is better to count alone at once than to try again.
-		MaxRetries: -1, DialerRetries: 1, ContextTimeoutEnabled: true, DisableIdentity: true,
+		MaxRetries:  retries, DialerRetries: 1, ContextTimeoutEnabled: true, DisableIdentity: true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}
 	if spec.TLS != nil {
 		o.TLSConfig, _ = newTLSConfig("", spec.TLS) // it was tried
 	}
-	logging.Disable() // each attempt would be told; leave tells it once
+	logging.Disable() // each attempt would be told; who asks tells it once
+	return redis.NewUniversalClient(o)
+}
+
+func newSharedClients(of model.Ref, spec *model.Redis, log *slog.Logger) *sharedClients {
 	return &sharedClients{
-		local: newClients(), redis: redis.NewUniversalClient(o), script: redis.NewScript(takeScript), of: of, log: log,
+		local: newClients(), script: redis.NewScript(takeScript), of: of, log: log,
+		redis:  newRedisClient(spec, -1), // it is better to count alone at once than to try again
 		prefix: "fairlead:rateLimit:" + of.String() + ":",
 	}
 }

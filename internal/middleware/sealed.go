@@ -53,7 +53,12 @@ func (c *sealedCookie) open(h http.Header, name string, v any) bool {
 		}
 		text.WriteString(part)
 	}
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(text.String())
+	return c.openText(text.String(), name, v)
+}
+
+// openText reads what sealText has returned for the same name.
+func (c *sealedCookie) openText(text, name string, v any) bool {
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil || len(sealed) < c.aead.NonceSize() {
 		return false
 	}
@@ -62,17 +67,22 @@ func (c *sealedCookie) open(h http.Header, name string, v any) bool {
 	return err == nil && json.Unmarshal(plain, v) == nil
 }
 
-// seal returns Set-Cookie lines for a value; false: it is too large. What the request has of parts that are not needed
-// any more is removed.
-func (c *sealedCookie) seal(h http.Header, name string, v any) ([]string, bool) {
+// sealText returns "" for what cannot be written as JSON.
+func (c *sealedCookie) sealText(name string, v any) string {
 	plain, err := json.Marshal(v)
 	if err != nil {
-		return nil, false
+		return ""
 	}
 	nonce := make([]byte, c.aead.NonceSize(), c.aead.NonceSize()+len(plain)+c.aead.Overhead())
 	_, _ = rand.Read(nonce) // never fails: see its documentation
-	text := base64.RawURLEncoding.EncodeToString(c.aead.Seal(nonce, nonce, plain, []byte(name)))
-	if len(text) > maxCookieParts*cookiePart {
+	return base64.RawURLEncoding.EncodeToString(c.aead.Seal(nonce, nonce, plain, []byte(name)))
+}
+
+// seal returns Set-Cookie lines for a value; false: it is too large. What the request has of parts that are not needed
+// any more is removed.
+func (c *sealedCookie) seal(h http.Header, name string, v any) ([]string, bool) {
+	text := c.sealText(name, v)
+	if text == "" || len(text) > maxCookieParts*cookiePart {
 		return nil, false
 	}
 	var lines []string

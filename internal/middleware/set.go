@@ -219,7 +219,7 @@ func (s *Set) Problems() (list []model.Problem) {
 		}
 	}
 	slices.SortFunc(list, model.Problem.Compare)
-	return list
+	return slices.CompactFunc(list, func(a, b model.Problem) bool { return a.Compare(b) == 0 }) // some share a state
 }
 
 // mark sets those of the references that are there.

@@ -41,5 +41,6 @@ type OIDCSession struct {
 	Expiry   time.Duration `json:"expiry,omitempty"`   // 0 is 24 h
 	Fixed    bool          `json:"fixed,omitempty"`    // it ends Expiry after the login, however it is used
 	// NoRefresh leaves it at the login: the provider is not asked again while the session lasts.
-	NoRefresh bool `json:"noRefresh,omitempty"`
+	NoRefresh bool   `json:"noRefresh,omitempty"`
+	Redis     *Redis `json:"redis,omitempty"` // where sessions are; nil: in cookies
 }

@@ -10,7 +10,7 @@ import (
 )
 
 func TestOIDC(t *testing.T) {
-	w := newWorld(t)
+	w := newWorld(t, "{}")
 	for name, test := range map[string]func(*testing.T, *world){
 		"sign in": testSignIn, "renewal and outage": testRenewalAndOutage, "renewal is refused": testRenewalIsRefused,
 		"logout": testLogout, "back-channel logout": testBackchannelLogout, "forged requests": testForgedRequests,

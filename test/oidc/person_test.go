@@ -23,16 +23,18 @@ const patience = 30 * time.Second
 
 // world is a provider, the program, and a service behind it that answers with what it saw.
 type world struct {
-	t        *testing.T
-	tell     func(command string)
-	fairlead *instance.Instance
-	scripts  *instance.Customer // asks in plain text
-	secure   string             // where the program is
-	issuer   string
-	service  string // where the service is, without the program
+	t         *testing.T
+	tell      func(command string)
+	fairlead  *instance.Instance
+	scripts   *instance.Customer // asks in plain text
+	secure    string             // where the program is
+	issuer    string
+	elsewhere string // where the other instance is, if any
+	service   string // where the service is, without the program
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld has two instances where sessions are shared: what people open is at the first, and the second is elsewhere.
+func newWorld(t *testing.T, session string) *world {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("runs other programs")
@@ -45,11 +47,16 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, service: service.URL}
 	port, tell := provider(t, node)
 	w.tell, w.issuer = tell, "http://127.0.0.1:"+port
-	w.fairlead = instance.Start(t, "testdata", map[string]string{"SERVICE": service.URL, "ISSUER": w.issuer})
+	values := map[string]string{"SERVICE": service.URL, "ISSUER": w.issuer, "SESSION": session}
+	w.fairlead = instance.Start(t, "testdata", values)
 	w.secure = fmt.Sprintf("https://localhost:%d", w.fairlead.Port(t, "secure"))
+	if session != "{}" {
+		other := instance.Start(t, "testdata", values)
+		w.elsewhere = fmt.Sprintf("https://localhost:%d", other.Port(t, "secure"))
+	}
 	plain := w.fairlead.Address(t, "plain")
 	w.scripts = instance.NewCustomer(t, plain, "localhost")
-	tell("serve " + w.secure + " http://" + plain)
+	tell(strings.TrimSpace("serve http://" + plain + " " + w.secure + " " + w.elsewhere))
 	return w
 }
 

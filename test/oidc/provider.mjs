@@ -1,4 +1,4 @@
-// The provider. It prints the port that it listens on, and obeys the lines of its standard input: "serve SECURE PLAIN"
+// The provider. It prints the port that it listens on, and obeys the lines of its standard input: "serve PLAIN SECURE…"
 // has it know the program as a client, by the addresses of its entry points; "down" and "up" close and open its port;
 // "ban NAME" lets somebody in no more.
 import { createServer } from 'node:http';
@@ -12,13 +12,13 @@ await new Promise((resolve) => server.once('listening', resolve));
 const { port } = server.address();
 const banned = new Set();
 
-function serve(secure, plain) {
+function serve(plain, ...secure) {
   const provider = new Provider(`http://127.0.0.1:${port}`, {
     clients: [{
       client_id: 'shop',
       client_secret: 'a client secret of more than 32 bytes: &+%',
-      redirect_uris: [`${secure}/callback`],
-      post_logout_redirect_uris: [`${secure}/bye`],
+      redirect_uris: secure.map((origin) => `${origin}/callback`),
+      post_logout_redirect_uris: secure.map((origin) => `${origin}/bye`),
       backchannel_logout_uri: `${plain}/backchannel`,
       backchannel_logout_session_required: true,
       grant_types: ['authorization_code', 'refresh_token'],
