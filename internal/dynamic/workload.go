@@ -93,6 +93,12 @@ func (w *Workloads) Setting(labels map[string]string, name string) string {
 	return ""
 }
 
+// Switch reports whether labels turn a setting on. One that is neither true nor false is a problem, and off.
+func (w *Workloads) Switch(labels map[string]string, name string) bool {
+	on, _ := strconv.ParseBool(w.Setting(labels, name))
+	return on
+}
+
 // Speaks reports whether labels say anything that is read.
 func (w *Workloads) Speaks(labels map[string]string) bool {
 	texts, own := w.options.strip(labels)

@@ -38,6 +38,7 @@ func (w *Workloads) document(one *Workload) *Document {
 			return nil // nobody asked for it
 		}
 	}
+	mistakes = append(mistakes, mistaken(own, at)...)
 	c.complete()
 	d := decodeTree(w.source, one.place(), root)
 	d.mistakes = append(append(d.mistakes, flat...), mistakes...)

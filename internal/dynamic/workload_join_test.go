@@ -184,3 +184,21 @@ func FuzzWorkloads(f *testing.F) {
 		}
 	})
 }
+
+// A switch that is neither on nor off is told, with what is right.
+func TestSwitches(t *testing.T) {
+	w, _ := NewWorkloads("docker/main", WorkloadOptions{ExposedByDefault: true, DefaultRule: DefaultRule})
+	one := Workload{Name: "a", Instance: "container a", Host: "10.0.0.1", Ports: []WorkloadPort{{Number: 80}}}
+	for _, name := range switches {
+		one.Labels = map[string]string{"traefik." + name: "ja"}
+		problems := w.Build([]Workload{one}).Problems
+		if len(problems) != 1 || problems[0].Field != name || problems[0].At != "container a" ||
+			problems[0].Message != `"ja" is neither true nor false; it counts as false` || w.Switch(one.Labels, name) {
+			t.Errorf("%s: %v", name, problems)
+		}
+		one.Labels = map[string]string{"traefik." + name: "True"}
+		if !w.Switch(one.Labels, name) {
+			t.Errorf("%s is not on", name)
+		}
+	}
+}

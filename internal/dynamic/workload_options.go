@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"text/template"
 	"unicode"
 
 	sprig "github.com/go-task/slim-sprig/v3"
+
+	"github.com/fairlead/fairlead/internal/document"
 )
 
 // WorkloadOptions say which workloads are served, and how their labels are read.
@@ -35,6 +38,25 @@ const DefaultRule = "Host(`{{ normalize .Name }}`)"
 var settings = []string{
 	"enable", "docker.network", "docker.lbswarm", "docker.allownonrunning", "swarm.network", "swarm.lbswarm",
 	"consulcatalog.connect", "consulcatalog.canary", "nomad.canary",
+}
+
+// switches are the settings that are true or false, besides enable.
+var switches = []string{
+	"docker.lbswarm", "docker.allownonrunning", "swarm.lbswarm", "consulcatalog.connect", "consulcatalog.canary",
+	"nomad.canary",
+}
+
+// mistaken tells of the switches that are neither on nor off.
+func mistaken(own map[string]string, at document.Position) (mistakes []document.Mistake) {
+	for _, name := range switches {
+		text, given := own[name]
+		if _, err := strconv.ParseBool(text); given && err != nil {
+			mistakes = append(mistakes, document.Mistake{
+				At: at, Field: name, Message: strconv.Quote(text) + " is neither true nor false; it counts as false",
+			})
+		}
+	}
+	return mistakes
 }
 
 // workloadOptions are WorkloadOptions that can be worked with.

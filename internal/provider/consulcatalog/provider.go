@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -241,7 +240,7 @@ func (p *Provider) workload(name, state string, e *api.ServiceEntry) dynamic.Wor
 		Host: e.Service.Address, Weight: e.Service.Weights.Passing,
 		Created: time.Unix(int64(e.Service.CreateIndex), 0), // no time, but in its order
 	}
-	if strings.EqualFold(p.workloads.Setting(w.Labels, "consulcatalog.canary"), "true") {
+	if p.workloads.Switch(w.Labels, "consulcatalog.canary") {
 		w.Short, w.Name = w.Name, w.Name+"-canary"
 	}
 	if w.Host == "" {

@@ -42,7 +42,7 @@ func (w *watch) workload(c *container, gone bool) (dynamic.Workload, bool) {
 	}
 	up := c.state == running || c.state == api.StatePaused
 	switch {
-	case !up && c.state != api.StateRestarting && w.labels.Setting(c.labels, "docker.allownonrunning") != "true":
+	case !up && c.state != api.StateRestarting && !w.labels.Switch(c.labels, "docker.allownonrunning"):
 		return one, false
 	case !up || gone || c.health == api.Starting:
 		one.State = model.NotReady // and not there: it is no loss of what serves

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/dynamic"
@@ -79,7 +78,7 @@ func (p *Provider) workload(r registration) dynamic.Workload {
 	if p.config.Namespace != "default" {
 		w.Namespace = p.config.Namespace
 	}
-	if strings.EqualFold(p.workloads.Setting(w.Labels, "nomad.canary"), "true") {
+	if p.workloads.Switch(w.Labels, "nomad.canary") {
 		w.Short, w.Name = w.Name, w.Name+"-canary"
 	}
 	if r.Port > 0 && r.Port < 1<<16 {
