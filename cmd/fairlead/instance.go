@@ -34,10 +34,11 @@ type instance struct {
 
 	store     *store.Bolt
 	keys      *access.Keys
-	authority *cert.Authority        // nil where no link is offered, or its certificate comes from files
-	files     map[string]*cert.Files // certificates, by entry point
-	keyring   *cert.Keyring          // certificates that snapshots bring
-	workload  *cert.Workload         // nil: nobody says who the instance is
+	authority *cert.Authority               // nil where no link is offered, or its certificate comes from files
+	files     map[string]*cert.Files        // certificates, by entry point
+	keyring   *cert.Keyring                 // certificates that snapshots bring
+	workload  *cert.Workload                // nil: nobody says who the instance is
+	members   map[model.Source]*cert.Member // who the instance is in the meshes of its sources
 	catalog   *catalog.Catalog
 	providers []provider.Provider       // in the order of the configuration
 	machines  *machines.Provider        // nil: nobody may register; it is one of the providers, too
@@ -67,7 +68,8 @@ type service struct {
 
 // newInstance makes an instance. Its addresses are open when it returns; nothing is served before Run.
 func newInstance(ctx context.Context, c *config.Config, log *slog.Logger) (*instance, error) {
-	i := &instance{config: c, log: log, files: make(map[string]*cert.Files), keyring: cert.NewKeyring()}
+	i := &instance{config: c, log: log, keyring: cert.NewKeyring()}
+	i.files, i.members = make(map[string]*cert.Files), make(map[model.Source]*cert.Member)
 	i.ready = make(chan struct{})
 	i.metrics = telemetry.NewMetrics()
 	for _, step := range []func(context.Context) error{

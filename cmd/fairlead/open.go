@@ -201,10 +201,10 @@ func (i *instance) authorizeTraffic(key string) (<-chan struct{}, error) {
 }
 
 func (i *instance) openProxy(context.Context) error {
-	var workload model.Workload
+	workload := identities{members: i.members}
 	if s := i.config.SPIFFE; s != nil {
 		i.workload = cert.NewWorkload(s.WorkloadAPIAddr, i.log)
-		workload = i.workload
+		workload.workload = i.workload
 	}
 	i.hosts = upstream.NewHosts(upstream.Options{
 		Log: i.log, Prober: proxy.NewProber(i.gateways, upstream.NewDirect(nil, workload)), Capacity: i.capacity,

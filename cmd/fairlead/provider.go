@@ -32,8 +32,6 @@ func newProvider(c config.Provider, log *slog.Logger) (provider.Provider, error)
 		return newHTTP(c, log)
 	case config.Traefik:
 		return newTraefik(c, log)
-	case config.ConsulCatalog:
-		return newConsulCatalog(c)
 	case config.Etcd:
 		return newEtcd(c)
 	case config.ConsulKV:
@@ -60,13 +58,21 @@ func (i *instance) openProviders(context.Context) error {
 			i.providers = append(i.providers, i.machines)
 			continue
 		}
-		p, err := newProvider(c, i.log)
+		p, err := i.provider(c)
 		if err != nil {
 			return fmt.Errorf("provider %s: %w", c.Source(), err)
 		}
 		i.providers = append(i.providers, p)
 	}
 	return nil
+}
+
+// provider makes what watches a source, which may make the instance a member of a mesh.
+func (i *instance) provider(c config.Provider) (provider.Provider, error) {
+	if c, ok := c.(config.ConsulCatalog); ok {
+		return i.newConsulCatalog(c)
+	}
+	return newProvider(c, i.log)
 }
 
 // runProvider keeps one of the instance's own sources running.

@@ -2,17 +2,11 @@ package cert
 
 import (
 	"context"
-	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
-	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
-	"github.com/spiffe/go-spiffe/v2/spiffeid"
-	"github.com/spiffe/go-spiffe/v2/spiffetls/tlsconfig"
-	"github.com/spiffe/go-spiffe/v2/svid/x509svid"
 	"github.com/spiffe/go-spiffe/v2/workloadapi"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -23,14 +17,16 @@ import (
 // Workload is who the instance is by SPIFFE: the workload API says so, and whom to trust, and says it anew before it
 // ends. Until it has, no handshake succeeds; nothing waits for it.
 type Workload struct {
+	identity
 	addr    string
 	log     *slog.Logger
-	current atomic.Pointer[workloadapi.X509Context]
 	failing atomic.Pointer[error] // why the API cannot be asked; nil: it can
 }
 
 // NewWorkload returns one that asks the API at an address, such as "unix:///run/spire/agent.sock".
-func NewWorkload(addr string, log *slog.Logger) *Workload { return &Workload{addr: addr, log: log} }
+func NewWorkload(addr string, log *slog.Logger) *Workload {
+	return &Workload{identity: identity{from: "the workload API"}, addr: addr, log: log}
+}
 
 // askAgain is how long after its end a watch begins anew.
 const askAgain = 5 * time.Second
@@ -65,51 +61,6 @@ func (w *Workload) OnX509ContextWatchError(err error) {
 	}
 	w.failing.Store(&err)
 	w.log.Warn("the workload API cannot be asked", "address", w.addr, "error", err)
-}
-
-var errNoIdentity = errors.New("the workload API has not said yet who we are")
-
-// GetX509SVID is part of x509svid.Source.
-func (w *Workload) GetX509SVID() (*x509svid.SVID, error) {
-	now := w.current.Load()
-	if now == nil {
-		return nil, errNoIdentity
-	}
-	return now.DefaultSVID(), nil
-}
-
-// GetX509BundleForTrustDomain is part of x509bundle.Source.
-func (w *Workload) GetX509BundleForTrustDomain(domain spiffeid.TrustDomain) (*x509bundle.Bundle, error) {
-	now := w.current.Load()
-	if now == nil {
-		return nil, errNoIdentity
-	}
-	return now.Bundles.GetX509BundleForTrustDomain(domain)
-}
-
-// ClientTLS returns the client's side of TLS with the workloads that s trusts.
-func (w *Workload) ClientTLS(s model.SPIFFE) (*tls.Config, error) {
-	admits := tlsconfig.AuthorizeAny()
-	if s.TrustDomain != "" {
-		domain, err := spiffeid.TrustDomainFromString(s.TrustDomain)
-		if err != nil {
-			return nil, fmt.Errorf("%s is no trust domain: %w", s.TrustDomain, err)
-		}
-		admits = tlsconfig.AuthorizeMemberOf(domain)
-	}
-	if len(s.IDs) > 0 { // as in Traefik they say all that is to be said
-		ids := make([]spiffeid.ID, len(s.IDs))
-		for i, text := range s.IDs {
-			var err error
-			if ids[i], err = spiffeid.FromString(text); err != nil {
-				return nil, fmt.Errorf("%s is no SPIFFE ID: %w", text, err)
-			}
-		}
-		admits = tlsconfig.AuthorizeOneOf(ids...)
-	}
-	config := tlsconfig.MTLSClientConfig(w, w, admits)
-	config.MinVersion = tls.VersionTLS12
-	return config, nil
 }
 
 // Problems says that the API cannot be asked.

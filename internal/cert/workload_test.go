@@ -127,7 +127,7 @@ func startWorkload(t *testing.T) (*Workload, *workloadAPI) {
 }
 
 // shake makes a handshake as what a workload is now with a service; the error is either side's.
-func shake(t *testing.T, w *Workload, s model.SPIFFE, service tls.Certificate, clients *x509.CertPool) error {
+func shake(t *testing.T, w model.Workload, s model.SPIFFE, service tls.Certificate, clients *x509.CertPool) error {
 	t.Helper()
 	config, err := w.ClientTLS(s)
 	if err != nil {

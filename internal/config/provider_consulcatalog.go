@@ -23,6 +23,11 @@ type ConsulCatalog struct {
 	Namespaces        []string `doc:"namespaces"`
 	Stale             bool     `doc:"stale"` // servers that are not the leader answer, too
 	RequireConsistent bool     `doc:"requireConsistent"`
+	// ConnectAware makes the instance a part of Consul's mesh, as ServiceName, "traefik" by default. ConnectByDefault
+	// reaches all services over it whose tags do not say otherwise.
+	ConnectAware     bool   `doc:"connectAware"`
+	ConnectByDefault bool   `doc:"connectByDefault"`
+	ServiceName      string `doc:"serviceName"`
 }
 
 // ConsulEndpoint says where Consul is asked.
@@ -60,7 +65,7 @@ func (c ConsulCatalog) each() (all []Provider) {
 func (l *loader) consulCatalog(p part) Provider {
 	c := ConsulCatalog{
 		Name: defaultProvider, Endpoint: ConsulEndpoint{Address: "127.0.0.1:8500"}, ExposedByDefault: true,
-		DefaultRule: "Host(`{{ normalize .Name }}`)", StrictChecks: []string{"passing", "warning"},
+		DefaultRule: "Host(`{{ normalize .Name }}`)", StrictChecks: []string{"passing", "warning"}, ServiceName: "traefik",
 	}
 	l.decode(p, &c)
 	endpoint := p.key("endpoint")
@@ -80,6 +85,12 @@ func (l *loader) consulCatalog(p part) Provider {
 	}
 	if c.Stale && c.RequireConsistent {
 		l.wrong(p.key("requireConsistent"), "what is stale is not consistent; remove one of them")
+	}
+	if c.ConnectByDefault && !c.ConnectAware {
+		l.wrong(p.key("connectByDefault"), "without connectAware there is no mesh; add it, or remove this")
+	}
+	if !serviceWord.MatchString(c.ServiceName) {
+		l.wrong(p.key("serviceName"), "%q is no name of a service", shorten(c.ServiceName))
 	}
 	l.namespaces(p, c.Namespace, c.Namespaces)
 	l.absolute(&c.Endpoint.Token.File)

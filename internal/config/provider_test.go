@@ -61,16 +61,18 @@ func TestProviders(t *testing.T) {
 		{"consulcatalog", "{}", ConsulCatalog{
 			Name: "main", Endpoint: ConsulEndpoint{Address: "127.0.0.1:8500"}, ExposedByDefault: true,
 			DefaultRule: "Host(`{{ normalize .Name }}`)", StrictChecks: []string{"passing", "warning"},
+			ServiceName: "traefik",
 		}},
 		{"consulCatalog", `{name: b, endpoint: {address: "a:1", scheme: HTTPS, datacenter: dc2, token: "file:t",
 			httpAuth: {username: ann, password: "file:p"}}, prefix: x, exposedByDefault: false, defaultRule: r, constraints: c,
-			strictChecks: [passing], namespace: n, requireConsistent: true}`, ConsulCatalog{
+			strictChecks: [passing], namespace: n, requireConsistent: true,
+			connectAware: true, connectByDefault: true, serviceName: edge}`, ConsulCatalog{
 			Name: "b", Endpoint: ConsulEndpoint{
 				Address: "a:1", Scheme: "https", Datacenter: "dc2", Token: KeyRef{File: "/etc/t"}, TLS: &ClientTLS{},
 				HTTPAuth: &ConsulHTTPAuth{Username: "ann", Password: KeyRef{File: "/etc/p"}},
 			},
 			Prefix: "x", DefaultRule: "r", Constraints: "c", StrictChecks: []string{"passing"}, Namespace: "n",
-			RequireConsistent: true,
+			RequireConsistent: true, ConnectAware: true, ConnectByDefault: true, ServiceName: "edge",
 		}},
 		{"consul", "{namespaces: [team]}", ConsulKV{
 			KeyStore:  KeyStore{Name: "main", Endpoints: []string{"127.0.0.1:8500"}, RootKey: "traefik"},

@@ -22,8 +22,6 @@ var traefiks = []string{
 	// entry points
 	"allowACMEByPass", "encodedCharacters", "http", "keepAliveMaxRequests", "keepAliveMaxTime",
 	"addXForwardedSchemeHeaders", "connection", "notAppendXForwardedFor", "reusePort",
-	// providers.consulCatalog
-	"connectAware", "connectByDefault", "serviceName",
 	// api
 	"basePath", "dashboard", "debug", "insecure",
 	// tracing

@@ -75,15 +75,16 @@ var besides = map[string]string{
 	"": `{"entryPoints": {"web": {"address": ":80"}}}`,
 	"entryPoints.NAME.http3": `{"entryPoints": {"web": {"tls": {"certificates": [
 		{"certFile": "a", "keyFile": "b"}]}}}}`,
-	"metrics.prometheus.":          `{"metrics": {"prometheus": {"address": "127.0.0.1:9090"}}}`,
-	"providers.file.debug":         `{"providers": {"file": {"directory": "a"}}}`,
-	"providers.file.watch":         `{"providers": {"file": {"directory": "a"}}}`,
-	"providers.http.":              `{"providers": {"http": {"endpoint": "https://a/b.yaml"}}}`,
-	"providers.redis.sentinel":     `{"providers": {"redis": {"sentinel": {"masterName": "main"}}}}`,
-	"providers.nomad.endpoint.tls": `{"providers": {"nomad": {"endpoint": {"address": "https://a:1"}}}}`,
-	"providers.docker.tls":         `{"providers": {"docker": {"endpoint": "tcp://a:1"}}}`,
-	"providers.swarm.tls":          `{"providers": {"swarm": {"endpoint": "tcp://a:1"}}}`,
-	"tracing.":                     `{"tracing": {"otlp": {}}}`,
+	"metrics.prometheus.":                      `{"metrics": {"prometheus": {"address": "127.0.0.1:9090"}}}`,
+	"providers.file.debug":                     `{"providers": {"file": {"directory": "a"}}}`,
+	"providers.file.watch":                     `{"providers": {"file": {"directory": "a"}}}`,
+	"providers.http.":                          `{"providers": {"http": {"endpoint": "https://a/b.yaml"}}}`,
+	"providers.redis.sentinel":                 `{"providers": {"redis": {"sentinel": {"masterName": "main"}}}}`,
+	"providers.nomad.endpoint.tls":             `{"providers": {"nomad": {"endpoint": {"address": "https://a:1"}}}}`,
+	"providers.consulCatalog.connectByDefault": `{"providers": {"consulCatalog": {"connectAware": true}}}`,
+	"providers.docker.tls":                     `{"providers": {"docker": {"endpoint": "tcp://a:1"}}}`,
+	"providers.swarm.tls":                      `{"providers": {"swarm": {"endpoint": "tcp://a:1"}}}`,
+	"tracing.":                                 `{"tracing": {"otlp": {}}}`,
 }
 
 // partners are keys that go together.

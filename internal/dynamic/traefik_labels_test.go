@@ -125,10 +125,14 @@ func buildLabels(t *testing.T, labels map[string]string) model.Snapshot {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return w.Build([]Workload{{
+	one := Workload{
 		Name: "NAME", Instance: "container NAME", Host: "10.0.0.1", Labels: labels,
 		Ports: []WorkloadPort{{Number: 80}, {Number: 80, UDP: true}},
-	}})
+	}
+	if labels["traefik.consulcatalog.connect"] != "" {
+		one.Mesh, one.PeerID = "consulCatalog/main", "spiffe://a.consul/shop"
+	}
+	return w.Build([]Workload{one})
 }
 
 // labelServed says in the words of the page what becomes of one label, beside another one ("": none).

@@ -54,6 +54,7 @@ func (serversTransport) gaps() []gap { return nil }
 type spiffe struct {
 	IDs         []string `doc:"ids"`
 	TrustDomain string   `doc:"trustDomain"`
+	Mesh        string   `doc:"mesh"` // ours: the source whose mesh says who we are, "consulCatalog/main"
 }
 
 // spiffe reads whom a transport trusts by SPIFFE; alone: it says nothing else of whom it trusts.
@@ -64,7 +65,8 @@ func (p place) spiffe(spec *spiffe, alone bool) *model.SPIFFE {
 	if !alone {
 		p.invalid("takes the place of serverName, insecureSkipVerify, rootCAs, certificates and peerCertURI; remove those")
 	}
-	s := &model.SPIFFE{IDs: spec.IDs, TrustDomain: strings.TrimPrefix(spec.TrustDomain, "spiffe://")}
+	s := &model.SPIFFE{IDs: spec.IDs, TrustDomain: strings.TrimPrefix(spec.TrustDomain, "spiffe://"),
+		Mesh: model.Source(spec.Mesh)}
 	for i, id := range spec.IDs {
 		u, err := url.Parse(id)
 		if err != nil || u.Scheme != "spiffe" || u.Host == "" || u.Host != strings.ToLower(u.Host) || u.RawQuery != "" {

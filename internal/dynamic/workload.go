@@ -37,7 +37,11 @@ type Workload struct {
 	Trouble string
 	Ports   []WorkloadPort // that it says it listens on
 	// State is that of its endpoints. One that is not ready and has no Host adds no endpoint, only what its labels define.
-	State  model.EndpointState
+	State model.EndpointState
+	// Mesh is the source whose mesh the workload is in, and PeerID who it is there: "spiffe://domain/workload". It is
+	// reached by HTTP as both sides of the mesh know each other. "": it is in none.
+	Mesh   model.Source
+	PeerID string
 	Weight int // of its endpoints, where its labels give none; 0 is 1
 }
 
@@ -155,8 +159,8 @@ func (w *Workload) rank() int {
 func (w *Workload) same(o *Workload) bool {
 	return w.Name == o.Name && w.At == o.At && w.Namespace == o.Namespace && w.Short == o.Short &&
 		w.Created.Equal(o.Created) && w.Host == o.Host && w.Trouble == o.Trouble && w.State == o.State &&
-		w.Weight == o.Weight && slices.Equal(w.Ports, o.Ports) && slices.Equal(w.Tags, o.Tags) &&
-		sameLabels(w.Labels, o.Labels)
+		w.Weight == o.Weight && w.Mesh == o.Mesh && w.PeerID == o.PeerID &&
+		slices.Equal(w.Ports, o.Ports) && slices.Equal(w.Tags, o.Tags) && sameLabels(w.Labels, o.Labels)
 }
 
 func sameLabels(a, b map[string]string) bool {

@@ -94,6 +94,13 @@ func (c *completion) server(lane, service string, balancer *document.Node) {
 		return
 	}
 	port, scheme := textOf(take(given, "port")), textOf(take(given, "scheme"))
+	if c.w.Mesh != "" {
+		if mistake := c.mesh(lane, balancer); mistake != "" {
+			c.mistaken(lane+".services", service, "loadBalancer", mistake)
+			return
+		}
+		scheme = "https"
+	}
 	key := map[string]string{"http": "url"}[lane]
 	if key == "" {
 		key = "address"
@@ -120,6 +127,24 @@ func (c *completion) server(lane, service string, balancer *document.Node) {
 	}
 	servers := &document.Node{Kind: document.List, At: c.root.At, Items: []*document.Node{given}}
 	balancer.Fields = append(balancer.Fields, document.Field{Name: "servers", At: c.root.At, Value: servers})
+}
+
+// mesh has a service reached as its mesh wants it: by a transport that is the same for all of its instances.
+func (c *completion) mesh(lane string, balancer *document.Node) (mistake string) {
+	switch {
+	case lane != "http":
+		return "a service of a mesh is reached by HTTP only; leave it out of the mesh"
+	case below(balancer, "serversTransport") != nil:
+		return "the mesh says how its services are reached; remove serversTransport"
+	}
+	name := "mesh-" + c.w.Name
+	c.text(balancer, "serversTransport", name)
+	spiffe := c.put(c.put(c.put(c.put(c.root, "http"), "serversTransports"), name), "spiffe")
+	if below(spiffe, "ids") == nil { // another service of the labels has not said it
+		c.text(spiffe, "ids", c.w.PeerID)
+		c.text(spiffe, "mesh", string(c.w.Mesh))
+	}
+	return ""
 }
 
 func isPort(text string) bool {

@@ -31,6 +31,12 @@ func (w *Workloads) document(one *Workload) *Document {
 		}
 		return &Document{source: w.source, file: one.place(), mistakes: mistakes}
 	}
+	if mesh, _ := strconv.ParseBool(own["consulcatalog.connect"]); mesh && one.Mesh == "" {
+		return &Document{source: w.source, file: one.place(), mistakes: []document.Mistake{{
+			At: at, Field: "consulcatalog.connect", Message: "the provider is no part of the mesh, so this is not served; " +
+				"set connectAware of providers.consulCatalog",
+		}}}
+	}
 	root, flat := document.Flat(one.place(), '.', texts)
 	c := completion{w: one, options: w.options, root: root, mistakes: map[claim][]document.Mistake{}}
 	if len(texts) == 0 && own["enable"] == "" && !one.absent() {
@@ -42,9 +48,6 @@ func (w *Workloads) document(one *Workload) *Document {
 	c.complete()
 	d := decodeTree(w.source, one.place(), root)
 	d.mistakes = append(append(d.mistakes, flat...), mistakes...)
-	if mesh, _ := strconv.ParseBool(own["consulcatalog.connect"]); mesh {
-		d.unsupported = append(d.unsupported, unsupported{"consulcatalog.connect", at})
-	}
 	blame(d.services, "http.services", c.mistakes)
 	blame(d.routers, "http.routers", c.mistakes)
 	blame(d.tcp.services, "tcp.services", c.mistakes)

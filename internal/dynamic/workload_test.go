@@ -83,6 +83,8 @@ func readWorkload(t *testing.T, name, text string, n int) Workload {
 			w.Namespace, w.Short, _ = strings.Cut(value, "/")
 		case "host":
 			w.Host = value
+		case "mesh":
+			w.Mesh, w.PeerID = "consulCatalog/main", value
 		case "trouble":
 			w.Trouble = value
 		case "state":

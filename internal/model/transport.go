@@ -58,6 +58,8 @@ type TransportTLS struct {
 type SPIFFE struct {
 	IDs         []string `json:"ids,omitempty"` // "spiffe://domain/workload"
 	TrustDomain string   `json:"trustDomain,omitempty"`
+	// Mesh is the source whose mesh gives the identities, in place of the workload API. "": that one.
+	Mesh Source `json:"mesh,omitempty"`
 }
 
 // Workload is who the instance is to services that know workloads by SPIFFE.

@@ -27,7 +27,7 @@ func TestConsul(t *testing.T) {
 	}
 	program := instance.Program(t)
 	for name, test := range map[string]func(*testing.T, string){
-		"catalog": catalog, "token": leastPrivilege, "datacenters": datacenters,
+		"catalog": catalog, "token": leastPrivilege, "datacenters": datacenters, "mesh": mesh,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

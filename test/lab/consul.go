@@ -32,6 +32,7 @@ func NewConsul(t testing.TB, datacenter string, tokens bool) *Consul {
 server = true
 bootstrap = true
 performance { raft_multiplier = 1 }
+connect { enabled = true }
 acl { enabled = %t, default_policy = %q, tokens { initial_management = %q, agent = %[3]q } }
 `, tokens, policy, c.token)
 	return c
@@ -66,7 +67,6 @@ data_dir = %q
 bind_addr = "127.0.0.1"
 client_addr = "127.0.0.1"
 ports { http = %s, server = %s, serf_lan = %s, serf_wan = %s, dns = -1, grpc = -1, grpc_tls = -1 }
-connect { enabled = false }
 disable_update_check = true
 `, c.name, c.datacenter, filepath.Join(c.folder, "data"), port(c.address), port(instance.FreeAddress(c.t)),
 		port(c.lan), wan)

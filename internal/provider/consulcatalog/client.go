@@ -67,11 +67,16 @@ func (c *client) services(ctx context.Context, index uint64) (map[string][]strin
 	return all, meta.LastIndex, nil
 }
 
-// instances returns those of a service, healthy or not, once they are newer than an index.
-func (c *client) instances(ctx context.Context, name string, index uint64) ([]*api.ServiceEntry, uint64, error) {
+// instances returns those of a service, healthy or not, once they are newer than an index. In a mesh they are where its
+// members reach it: its proxies, and those instances that need none.
+func (c *client) instances(ctx context.Context, n named, index uint64) ([]*api.ServiceEntry, uint64, error) {
 	q, cancel := c.query(ctx, index)
 	defer cancel()
-	entries, meta, err := c.api.Health().Service(name, "", false, q)
+	ask := c.api.Health().Service
+	if n.mesh {
+		ask = c.api.Health().Connect
+	}
+	entries, meta, err := ask(n.name, "", false, q)
 	if err != nil {
 		return nil, 0, c.brief(err)
 	}

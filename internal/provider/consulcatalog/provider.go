@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -31,6 +32,7 @@ type Config struct {
 	// States are those of checks with which an instance is served: "passing", "warning", …
 	States  []string
 	Options dynamic.WorkloadOptions
+	Mesh    *Mesh // nil: the instance is no part of Consul's mesh
 }
 
 // Provider follows one Consul.
@@ -54,18 +56,36 @@ const (
 // catalog is what is known of Consul in one run.
 type catalog struct {
 	client  *client
-	watches map[string]context.CancelFunc // by service
+	watches map[string]watch // by service
 	entries map[string][]*api.ServiceEntry
 	unread  map[string]bool // services of which nothing is known yet
-	names   chan []string
+	names   chan []named
 	read    chan service
 	failed  chan error
 	running sync.WaitGroup
+	heard   bool        // of the names
+	told    chan news   // of the mesh
+	mesh    *membership // nil: there is none
+}
+
+// whole reports whether all is known that is to be published.
+func (c *catalog) whole() bool { return c.heard && len(c.unread) == 0 && c.mesh.known() }
+
+// named is a service, and whether it is reached over the mesh.
+type named struct {
+	name string
+	mesh bool
+}
+
+// watch is what follows a service.
+type watch struct {
+	stop context.CancelFunc
+	mesh bool
 }
 
 // service is what one service is now.
 type service struct {
-	name    string
+	named
 	entries []*api.ServiceEntry
 }
 
@@ -78,20 +98,19 @@ func (p *Provider) Run(ctx context.Context, publish func(model.Snapshot)) error 
 	defer client.close()
 	ctx, cancel := context.WithCancel(ctx)
 	c := &catalog{
-		client: client, watches: map[string]context.CancelFunc{}, entries: map[string][]*api.ServiceEntry{},
-		unread: map[string]bool{}, names: make(chan []string), read: make(chan service), failed: make(chan error),
+		client: client, watches: map[string]watch{}, entries: map[string][]*api.ServiceEntry{},
+		unread: map[string]bool{}, names: make(chan []named), read: make(chan service), failed: make(chan error),
+		told: make(chan news),
 	}
 	defer c.running.Wait()
 	defer cancel()
-	c.watch(ctx, "", func(ctx context.Context, index uint64) (uint64, func(), error) {
+	c.watch(ctx, func(ctx context.Context, index uint64) (uint64, func(), error) {
 		all, next, err := client.services(ctx, index)
 		return next, func() { send(ctx, c.names, p.served(all)) }, err
 	})
-	if err := c.next(ctx, nil); err != nil { // the names
-		return err
-	}
+	c.join(ctx, p.config.Mesh)
 	for {
-		for len(c.unread) > 0 {
+		for !c.whole() {
 			if err := c.next(ctx, nil); err != nil {
 				return err
 			}
@@ -129,8 +148,11 @@ func (c *catalog) next(ctx context.Context, quiet <-chan time.Time) error {
 		return fmt.Errorf("asking Consul: %w", err)
 	case names := <-c.names:
 		c.follow(ctx, names)
+		c.heard = true
+	case told := <-c.told:
+		return c.mesh.learn(told)
 	case s := <-c.read:
-		if _, still := c.watches[s.name]; still {
+		if w, still := c.watches[s.name]; still && w.mesh == s.mesh {
 			c.entries[s.name] = s.entries
 			delete(c.unread, s.name)
 		}
@@ -139,30 +161,31 @@ func (c *catalog) next(ctx context.Context, quiet <-chan time.Time) error {
 }
 
 // follow watches these services and no others.
-func (c *catalog) follow(ctx context.Context, names []string) {
-	for name, stop := range c.watches {
-		if !slices.Contains(names, name) {
-			stop()
+func (c *catalog) follow(ctx context.Context, names []named) {
+	for name, w := range c.watches {
+		if !slices.Contains(names, named{name, w.mesh}) {
+			w.stop()
 			delete(c.watches, name)
 			delete(c.entries, name)
 			delete(c.unread, name)
 		}
 	}
-	for _, name := range names {
-		if _, known := c.watches[name]; known {
+	for _, n := range names {
+		if _, known := c.watches[n.name]; known {
 			continue
 		}
-		c.unread[name] = true
-		c.watches[name] = c.watch(ctx, name, func(ctx context.Context, index uint64) (uint64, func(), error) {
-			entries, next, err := c.client.instances(ctx, name, index)
-			return next, func() { send(ctx, c.read, service{name, entries}) }, err
+		c.unread[n.name] = true
+		stop := c.watch(ctx, func(ctx context.Context, index uint64) (uint64, func(), error) {
+			entries, next, err := c.client.instances(ctx, n, index)
+			return next, func() { send(ctx, c.read, service{n, entries}) }, err
 		})
+		c.watches[n.name] = watch{stop, n.mesh}
 	}
 }
 
 // watch asks again and again, each time for what is newer than the answer before, and tells what is new.
 func (c *catalog) watch(
-	ctx context.Context, name string, ask func(ctx context.Context, index uint64) (uint64, func(), error),
+	ctx context.Context, ask func(ctx context.Context, index uint64) (uint64, func(), error),
 ) context.CancelFunc {
 	ctx, stop := context.WithCancel(ctx)
 	c.running.Go(func() {
@@ -201,11 +224,17 @@ func send[T any](ctx context.Context, to chan<- T, value T) {
 func (p *Provider) list(c *catalog) []dynamic.Workload {
 	var list []dynamic.Workload
 	states := map[string]string{}
-	for _, name := range slices.Sorted(maps.Keys(c.entries)) {
-		for _, e := range c.entries[name] {
+	for _, of := range slices.Sorted(maps.Keys(c.entries)) {
+		for _, e := range c.entries[of] {
+			if e.Service.Kind == api.ServiceKindConnectProxy && !c.watches[of].mesh {
+				continue // nobody is served there who is not of the mesh
+			}
 			name := "instance " + e.Node.Node + "/" + e.Service.ID
 			states[name] = p.state(name, e.Checks)
-			list = append(list, p.workload(name, states[name], e))
+			list = append(list, p.workload(of, name, states[name], e))
+			if c.watches[of].mesh {
+				c.mesh.enter(&list[len(list)-1], of, e)
+			}
 		}
 	}
 	p.states = states
@@ -225,18 +254,27 @@ func (p *Provider) state(instance string, checks api.HealthChecks) string {
 }
 
 // served returns the names of the services that may be served.
-func (p *Provider) served(all map[string][]string) (names []string) {
+func (p *Provider) served(all map[string][]string) (names []named) {
 	for name, tags := range all {
 		if p.workloads.MayServe(tags) {
-			names = append(names, name)
+			names = append(names, named{name, p.inMesh(tags)})
 		}
 	}
 	return names
 }
 
-func (p *Provider) workload(name, state string, e *api.ServiceEntry) dynamic.Workload {
+// inMesh reports whether a service is reached over the mesh.
+func (p *Provider) inMesh(tags []string) bool {
+	if p.config.Mesh == nil {
+		return false
+	}
+	said, err := strconv.ParseBool(p.workloads.Setting(dynamic.TagLabels(tags), "consulcatalog.connect"))
+	return said || err != nil && p.config.Mesh.ByDefault
+}
+
+func (p *Provider) workload(service, name, state string, e *api.ServiceEntry) dynamic.Workload {
 	w := dynamic.Workload{
-		Name: e.Service.Service, Instance: name, Tags: e.Service.Tags, Labels: dynamic.TagLabels(e.Service.Tags),
+		Name: service, Instance: name, Tags: e.Service.Tags, Labels: dynamic.TagLabels(e.Service.Tags),
 		Host: e.Service.Address, Weight: e.Service.Weights.Passing,
 		Created: time.Unix(int64(e.Service.CreateIndex), 0), // no time, but in its order
 	}

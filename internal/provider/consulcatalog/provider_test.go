@@ -26,6 +26,8 @@ type consul struct {
 	index    uint64
 	entries  map[string][]*api.ServiceEntry
 	broken   bool
+	leaf     string
+	roots    []string
 	changed  chan struct{} // closed and replaced with every change
 	requests []*http.Request
 }
@@ -67,6 +69,10 @@ func (c *consul) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("X-Consul-Index", strconv.FormatUint(c.index, 10))
+	if answer := c.mesh(r.URL.Path); answer != nil {
+		_ = json.NewEncoder(w).Encode(answer)
+		return
+	}
 	name, one := strings.CutPrefix(r.URL.Path, "/v1/health/service/")
 	if one {
 		_ = json.NewEncoder(w).Encode(append([]*api.ServiceEntry{}, c.entries[name]...))
@@ -80,6 +86,25 @@ func (c *consul) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	_ = json.NewEncoder(w).Encode(names)
+}
+
+// mesh answers what is asked of the mesh; nil: something else was asked.
+func (c *consul) mesh(path string) any {
+	of, proxies := strings.CutPrefix(path, "/v1/health/connect/")
+	service, leaf := strings.CutPrefix(path, "/v1/agent/connect/ca/leaf/")
+	switch {
+	case proxies:
+		return append([]*api.ServiceEntry{}, c.entries[of+"-sidecar-proxy"]...)
+	case leaf:
+		return api.LeafCert{CertPEM: c.leaf, PrivateKeyPEM: "key of " + service}
+	case path == "/v1/agent/connect/ca/roots":
+		list := api.CARootList{TrustDomain: "a.consul"}
+		for _, root := range c.roots {
+			list.Roots = append(list.Roots, &api.CARoot{RootCertPEM: root})
+		}
+		return list
+	}
+	return nil
 }
 
 // instance is one of a service, whose check is in a state.
