@@ -11,6 +11,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"time"
 
 	"golang.org/x/crypto/bcrypt"
 )
@@ -28,8 +29,9 @@ const (
 	benchSecret = "a-secret-of-thirty-two-bytes-or-more"
 )
 
-// measuredMiddlewares are all that can be measured with a GET over HTTP/1.1 and without other programs. The first is no
-// middleware. Authority is where the service is.
+// measuredMiddlewares are all that can be measured with the same GET over HTTP/1.1 each time, and without other
+// programs; package middleware has a benchmark of the rest. The first is no middleware. Authority is where the service
+// is.
 func measuredMiddlewares(authority string) ([]measured, error) {
 	password, err := bcrypt.GenerateFromPassword([]byte("password"), bcrypt.MinCost)
 	if err != nil {
@@ -51,13 +53,18 @@ func measuredMiddlewares(authority string) ([]measured, error) {
 		{name: "encodedCharacters", spec: `encodedCharacters: {}`},
 		{name: "errors", spec: `errors: {status: ["500-599"], service: s000, query: /bytes/1}`},
 		{name: "forwardAuth", spec: `forwardAuth: {address: "http://` + authority + `/bytes/0"}`},
+		{name: "grpcWeb", spec: `grpcWeb: {allowOrigins: ["*"]}`}, // what is not its own passes
 		{name: "headers", spec: `headers: {customRequestHeaders: {X-A: b}, customResponseHeaders: {X-C: d}}`},
 		{name: "headers (CORS)", spec: `headers: {accessControlAllowOriginList: ["https://a.example"], addVaryHeader: true}`,
 			fields: []string{"Origin: https://a.example"}},
+		{name: "httpSignature", spec: `httpSignature: {keys: [{id: bench, secret: ` + benchSecret + `}], ` +
+			`requiredComponents: ["@method"], maxAge: 1h}`, fields: benchSignature()},
 		{name: "inFlightReq", spec: `inFlightReq: {amount: 10000}`},
 		{name: "ipAllowList", spec: `ipAllowList: {sourceRange: ["10.0.0.0/8", "127.0.0.0/8"]}`},
 		{name: "jwt", spec: `jwt: {signingSecret: ` + benchSecret + `, algorithms: [HS256], allowNoExpiry: true}`,
 			fields: []string{"Authorization: Bearer " + benchToken()}},
+		{name: "opa", spec: `opa: {policy: "package bench\nallow if input.method == \"GET\""}`},
+		{name: "passTLSClientCert", spec: `passTLSClientCert: {pem: true}`}, // nobody has one
 		{name: "rateLimit", spec: `rateLimit: {average: 1000000000, burst: 1000000}`},
 		{name: "redirectRegex", spec: `redirectRegex: {regex: "^http://a.example/(.*)", replacement: "http://b.example/$1"}`},
 		{name: "replacePath", spec: `replacePath: {path: ` + smallPath + `}`},
@@ -78,6 +85,16 @@ func benchToken() string {
 	mac := hmac.New(sha256.New, []byte(benchSecret))
 	mac.Write([]byte(signed))
 	return signed + "." + encode(mac.Sum(nil))
+}
+
+// benchSignature are the fields of a request that httpSignature admits for an hour (RFC 9421, hmac-sha256).
+func benchSignature() []string {
+	params := fmt.Sprintf(`("@method");created=%d;keyid="bench"`, time.Now().Unix())
+	mac := hmac.New(sha256.New, []byte(benchSecret))
+	mac.Write([]byte("\"@method\": GET\n\"@signature-params\": " + params))
+	return []string{
+		"Signature-Input: bench=" + params, "Signature: bench=:" + base64.StdEncoding.EncodeToString(mac.Sum(nil)) + ":",
+	}
 }
 
 // middlewareSite is a route for each middleware, in their order. All lead to the same service.

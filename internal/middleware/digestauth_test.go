@@ -55,7 +55,7 @@ func digestLine(user, password string, sha bool) model.Secret {
 }
 
 // challengeOf returns what a stranger is asked.
-func challengeOf(t *testing.T, f Func) string {
+func challengeOf(t testing.TB, f Func) string {
 	t.Helper()
 	w := &reasons{ResponseRecorder: httptest.NewRecorder()}
 	f(http.NotFoundHandler()).ServeHTTP(w, request("/"))

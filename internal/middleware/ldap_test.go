@@ -33,7 +33,7 @@ type ldapTwin struct {
 	asked []string
 }
 
-func newLDAPTwin(t *testing.T) *ldapTwin {
+func newLDAPTwin(t testing.TB) *ldapTwin {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

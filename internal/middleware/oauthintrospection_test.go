@@ -23,7 +23,7 @@ type introspector struct {
 	last  atomic.Pointer[http.Request]
 }
 
-func newIntrospector(t *testing.T, answers map[string]string) *introspector {
+func newIntrospector(t testing.TB, answers map[string]string) *introspector {
 	t.Helper()
 	i := new(introspector)
 	i.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

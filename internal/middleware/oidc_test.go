@@ -23,7 +23,7 @@ import (
 // openID is a provider that signs in everybody as amy.
 type openID struct {
 	*httptest.Server
-	t    *testing.T
+	t    testing.TB
 	keys *signers
 
 	mu         sync.Mutex
@@ -39,7 +39,7 @@ type openID struct {
 
 const oidcSecret = "a client's secret of more than 32 bytes"
 
-func newOpenID(t *testing.T) *openID {
+func newOpenID(t testing.TB) *openID {
 	t.Helper()
 	p := &openID{
 		t: t, keys: newSigners(t), challenges: map[string]string{}, nonces: map[string]string{}, refresh: "r0",
@@ -128,7 +128,7 @@ func (p *openID) spec() model.OIDC {
 	}
 }
 
-func (p *openID) oidc(t *testing.T, s *Set, spec model.OIDC) *oidc {
+func (p *openID) oidc(t testing.TB, s *Set, spec model.OIDC) *oidc {
 	t.Helper()
 	o, err := makeOIDC(s, place{middleware: named(model.Middleware{}).Ref()}, &spec)
 	if err != nil {
@@ -143,7 +143,7 @@ type browser struct {
 	oidc *oidc
 }
 
-func newBrowser(t *testing.T, o *oidc) *browser {
+func newBrowser(t testing.TB, o *oidc) *browser {
 	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -164,7 +164,7 @@ func (b *browser) get(target string, fields ...string) (*httptest.ResponseRecord
 }
 
 // begin asks for a page, and returns where it was sent.
-func (b *browser) begin(t *testing.T, page string) *url.URL {
+func (b *browser) begin(t testing.TB, page string) *url.URL {
 	t.Helper()
 	w, got := b.get(page)
 	if w.Code != http.StatusFound || got != nil {
@@ -180,7 +180,7 @@ func (p *openID) back(to *url.URL) string {
 	}.Encode()
 }
 
-func (b *browser) login(t *testing.T, p *openID) {
+func (b *browser) login(t testing.TB, p *openID) {
 	t.Helper()
 	if w, _ := b.get(p.back(b.begin(t, "/"))); w.Code != http.StatusFound {
 		t.Fatalf("the callback answers %d", w.Code)

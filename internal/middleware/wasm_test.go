@@ -18,7 +18,7 @@ import (
 )
 
 // guest compiles the plug-in in testdata/guest.
-func guest(t *testing.T) string {
+func guest(t testing.TB) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "guest.wasm")
 	cmd := exec.Command("go", "build", "-buildmode=c-shared", "-o", out, "./testdata/guest")
