@@ -151,6 +151,35 @@ func TestResume(t *testing.T) {
 	})
 }
 
+// Who is cut off after "synced" resumes from there: nothing that is older may come behind it.
+func TestCapacityComesBeforeItsRevision(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newCluster("fra")
+		c.has("a", 3, 3)
+		c.Publish(snapshot(route("a")))
+		stopCluster := start(c.Run)
+		e := newEdge(&memory{hosts: map[string]*host{"x:1": c.host}}, nil, "x:1")
+		stop := e.run()
+		wait(2 * HeartbeatInterval)
+		_ = stop()
+		c.host.said()
+
+		c.has("a", 1, 3)
+		wait(2 * HeartbeatInterval)
+		c.Publish(snapshot(route("a"), route("b")))
+		stop = e.run()
+		wait(0)
+		said := c.host.said()
+		capacity, synced := strings.Index(said, `"ready":1`), strings.Index(said, `"synced"`)
+		if capacity < 0 || synced < capacity {
+			t.Errorf("the capacity comes behind the revision, or not at all:\n%s", said)
+		}
+		ready, _, _ := e.Capacity(model.ParseName("a"))
+		equal(t, "ready", ready, 1)
+		_, _ = stop(), stopCluster()
+	})
+}
+
 func TestFailoverKeepsPointers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		one, two := newCluster("fra"), newCluster("fra")

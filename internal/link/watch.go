@@ -121,7 +121,8 @@ func (e *Exporter) resumable(since string) (rev uint64, ok bool) {
 	return rev, err == nil && epoch == e.epoch
 }
 
-// tell writes the news: the objects, "synced", and then the heartbeat, which may follow from the same revision.
+// tell writes the news: the objects, capacity, "synced", and then the heartbeat. A follower may be cut off after any
+// line, and resumes from the last revision that it was told: so only the last line that brings something tells one.
 func (w *watch) tell(n news, first, beat bool) error {
 	var measured []Service
 	if n.full {
@@ -141,15 +142,16 @@ func (w *watch) tell(n news, first, beat bool) error {
 			}
 		}
 	}
+	slices.SortFunc(measured, byServiceName)
+	for len(measured) > 0 && (changed || len(measured) > maxBeat) {
+		some := min(len(measured), maxBeat)
+		w.line(Event{Heartbeat: &Heartbeat{Capacity: measured[:some]}})
+		measured = measured[some:]
+	}
 	if changed {
 		w.line(Event{Rev: n.rev, Synced: true})
 	}
 	if beat || len(measured) > 0 {
-		slices.SortFunc(measured, byServiceName)
-		for len(measured) > maxBeat { // without a revision: only the last one says that all was told
-			w.line(Event{Heartbeat: &Heartbeat{Capacity: measured[:maxBeat]}})
-			measured = measured[maxBeat:]
-		}
 		w.line(Event{Rev: n.rev, Heartbeat: &Heartbeat{Capacity: measured}})
 	}
 	if err := w.write(); err != nil {
