@@ -77,16 +77,30 @@ func (s *Store) Follow(ctx context.Context, tell func(map[string]string) error) 
 }
 
 func (s *Store) dial(ctx context.Context, events *queue) (*zk.Conn, error) {
-	dial := func(network, address string, timeout time.Duration) (net.Conn, error) {
-		d := net.Dialer{Timeout: timeout}
+	dial := func(network, address string, timeout time.Duration) (conn net.Conn, err error) {
+		d := &net.Dialer{Timeout: timeout}
 		if s.config.TLS != nil {
-			return (&tls.Dialer{NetDialer: &d, Config: s.config.TLS}).DialContext(ctx, network, address)
+			conn, err = (&tls.Dialer{NetDialer: d, Config: s.config.TLS}).DialContext(ctx, network, address)
+		} else {
+			conn, err = d.DialContext(ctx, network, address)
 		}
-		return d.DialContext(ctx, network, address)
+		return promptConn{conn}, err
 	}
 	conn, _, err := zk.Connect(s.config.Endpoints, session, zk.WithDialer(dial), zk.WithEventCallback(events.add),
 		zk.WithLogger(quiet{}))
 	return conn, err
+}
+
+// promptConn is a connection on which nothing is waited for longer than a session lasts. The library waits six times as
+// long for a server's first word, which one that dies or starts at that moment may never say.
+type promptConn struct{ net.Conn }
+
+// SetReadDeadline is part of net.Conn.
+func (c promptConn) SetReadDeadline(t time.Time) error {
+	if latest := time.Now().Add(session); t.After(latest) {
+		t = latest
+	}
+	return c.Conn.SetReadDeadline(t)
 }
 
 // errLost is the failure of a session. A new one knows nothing of what is watched, so all is read again.
