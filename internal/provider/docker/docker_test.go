@@ -50,6 +50,7 @@ func TestContract(t *testing.T) {
 			},
 			Break: func() { e.SetBroken(true) },
 			Heal:  func() { e.SetBroken(false) },
+			Apart: true, // each container has an event of its own
 		}
 	}})
 }

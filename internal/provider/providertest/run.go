@@ -174,6 +174,9 @@ func spoils(t *testing.T, p Place) {
 	r.until(nil, rules("a"), false)
 	p.Spoil(rules("a", "b"))
 	s := r.until(rules("a"), rules("a", "b"), false)
+	for p.Apart && len(s.Problems) == 0 { // the good one was seen before the bad one
+		s = r.until(rules("a", "b"), rules("a", "b"), false)
+	}
 	if len(s.Problems) == 0 {
 		t.Error("a route that cannot be understood is left out without a word")
 	}
