@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/wrapped"
 )
 
 // idleness ends a pump when nothing has come from either side for too long. The bytes are not slowed down for it: of
@@ -65,8 +67,8 @@ func (i *idleness) stop() bool {
 // measure makes quiet known.
 func (s *side) measure() {
 	c := s.Conn
-	for below(c) != nil {
-		c = below(c)
+	for wrapped.Below(c) != nil {
+		c = wrapped.Below(c)
 	}
 	if tcp, ok := c.(*net.TCPConn); ok {
 		if _, known := sinceReceived(tcp); known {

@@ -1,10 +1,11 @@
 package stream
 
 import (
-	"errors"
 	"io"
 	"net"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/wrapped"
 )
 
 // Conn is a connection of which something was read that is to be read again.
@@ -69,7 +70,7 @@ func sideOf(c net.Conn) *side {
 	if begun, ok := c.(*Conn); ok {
 		c, early = begun.Conn, begun.early
 	}
-	c = bare(c)
+	c = wrapped.Bare(c)
 	return &side{Conn: c, early: early, from: c}
 }
 
@@ -77,7 +78,7 @@ func sideOf(c net.Conn) *side {
 func pass(to, from *side, termination time.Duration) int64 {
 	n, err := forward(to.Conn, from)
 	if err == nil {
-		err = closeWrite(to.Conn)
+		err = wrapped.CloseWrite(to.Conn)
 	}
 	if err != nil { // one side is gone, or cannot be told: there is nothing to wait for
 		_ = to.Close()
@@ -99,53 +100,4 @@ func forward(to net.Conn, from *side) (int64, error) {
 	// Bare on both sides, so that io.Copy finds *net.TCPConn.ReadFrom, which splices.
 	n, err := io.Copy(to, from.from)
 	return int64(len(from.early)) + n, err
-}
-
-// bare returns the connection that c only counts or names: what has a method Unwrap promises that whatever is read and
-// written passes as it is.
-func bare(c net.Conn) net.Conn {
-	for {
-		wrapped, ok := c.(interface{ Unwrap() net.Conn })
-		if !ok {
-			return c
-		}
-		c = wrapped.Unwrap()
-	}
-}
-
-var errWhole = errors.New("the connection can only be closed as a whole")
-
-// closeWrite tells the other side that nothing more comes.
-func closeWrite(c net.Conn) error {
-	half, ok := halfOf(c)
-	if !ok {
-		return errWhole
-	}
-	return half.CloseWrite()
-}
-
-type halfCloser interface{ CloseWrite() error }
-
-func halfOf(c net.Conn) (halfCloser, bool) {
-	for {
-		if half, ok := c.(halfCloser); ok {
-			return half, true
-		}
-		if c = below(c); c == nil {
-			return nil, false
-		}
-	}
-}
-
-// below returns the connection that carries c; nil: none that is known.
-func below(c net.Conn) net.Conn {
-	switch wrapper := c.(type) {
-	case interface{ Unwrap() net.Conn }:
-		return wrapper.Unwrap()
-	case interface{ Raw() net.Conn }: // go-proxyproto's
-		return wrapper.Raw()
-	case interface{ NetConn() net.Conn }: // crypto/tls's
-		return wrapper.NetConn()
-	}
-	return nil
 }

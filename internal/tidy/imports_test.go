@@ -38,15 +38,16 @@ var table = []row{
 	{"access", []string{"model"}},
 	{"cert", []string{"model"}},
 	{"telemetry", []string{"model"}},
-	{"wire", []string{"model"}},
+	{"wire", []string{"model", "wrapped"}},
 	{"migrate", []string{"model"}},
-	{"stream", nil},
+	{"stream", []string{"wrapped"}},
 	{"proxy", []string{
 		"cert", "link", "middleware", "model", "route", "stream", "telemetry", "upstream", "wire", "wire/h2",
 	}},
 	{"api", []string{
 		"access", "catalog", "link", "model", "provider/machines", "proxy", "route", "store", "telemetry", "upstream",
 	}},
+	{"wrapped", nil},
 	{"tidy", nil},
 	{"sim", []string{everything}},
 }

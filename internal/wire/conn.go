@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/wrapped"
 )
 
 // States of a connection. Only the change from idle matters: it is made by the connection, or by who closes it.
@@ -59,7 +61,7 @@ func newConn(s *Server, accepted net.Conn) *conn {
 	c.client, _ = netip.ParseAddrPort(c.remote)
 	c.reading.set, c.writing.set = accepted.SetReadDeadline, accepted.SetWriteDeadline
 	c.in.reset(c, &s.buffers)
-	c.out.reset(bare(accepted), &s.buffers)
+	c.out.reset(wrapped.Bare(accepted), &s.buffers)
 	return c
 }
 
@@ -264,8 +266,8 @@ type replayed struct {
 
 func (r *replayed) Read(p []byte) (int, error) { return r.from.Read(p) }
 
-// CloseWrite is what the function of this name looks for.
-func (r *replayed) CloseWrite() error { return CloseWrite(r.Conn) }
+// CloseWrite is what package wrapped looks for.
+func (r *replayed) CloseWrite() error { return wrapped.CloseWrite(r.Conn) }
 
 // next says what becomes of a connection after a request.
 type next int
@@ -377,7 +379,7 @@ func (c *conn) refuse(err error) {
 // linger ends what we write, and reads on a little: a connection that is closed with something unread is reset, and the
 // client might lose our answer with it (RFC 9112 §9.6).
 func (c *conn) linger() {
-	if CloseWrite(c.net) != nil {
+	if wrapped.CloseWrite(c.net) != nil {
 		return
 	}
 	c.in.release()

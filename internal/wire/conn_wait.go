@@ -1,12 +1,13 @@
 package wire
 
 import (
-	"errors"
 	"io"
 	"net"
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/wrapped"
 )
 
 // waiter waits until a connection has something to read, without holding a buffer meanwhile.
@@ -76,13 +77,7 @@ func (w *waiter) answer() error {
 	err := w.visit()
 	if w.answers { // we were not let in: on a busy machine the deadline for what comes next may be over by now
 		w.answers = false
-		if failed := w.conn.out.flush(); failed != nil {
-			return failed
-		}
-		if !w.conn.answered() {
-			return net.ErrClosed
-		}
-		return err
+		return w.written(true, w.conn.out.flush())
 	}
 	if err != nil || w.plain {
 		return err
@@ -96,16 +91,21 @@ func (w *waiter) step(fd uintptr) bool {
 		return !w.plain || w.read(fd)
 	}
 	w.answers = false
-	late, err := w.write(fd)
+	w.err = w.written(w.write(fd))
+	return w.err != nil
+}
+
+// written ends a request whose answer has been written, or why not. late: something may have come meanwhile.
+func (w *waiter) written(late bool, err error) error {
 	switch {
 	case err != nil:
-		w.err = err
+		return err
 	case !w.conn.answered():
-		w.err = net.ErrClosed
+		return net.ErrClosed
 	case late:
-		w.err = os.ErrDeadlineExceeded
+		return os.ErrDeadlineExceeded
 	}
-	return w.err != nil
+	return nil
 }
 
 // write writes the answer. late: the connection could not take it at once, and something may have come meanwhile.
@@ -146,32 +146,10 @@ func (w *waiter) read(fd uintptr) bool {
 	}
 }
 
-// bare returns the connection that c only counts or names: what has a method Unwrap promises that whatever is read and
-// written passes as it is.
-func bare(c net.Conn) net.Conn {
-	for {
-		wrapped, ok := c.(interface{ Unwrap() net.Conn })
-		if !ok {
-			return c
-		}
-		c = wrapped.Unwrap()
-	}
-}
-
-// CloseWrite tells the other side of a connection that nothing more comes; it may still send. It looks below what only
-// counts or names the connection: what has a method Unwrap.
-func CloseWrite(c net.Conn) error {
-	half, ok := bare(c).(interface{ CloseWrite() error })
-	if !ok {
-		return errors.ErrUnsupported
-	}
-	return half.CloseWrite()
-}
-
 // rawOf returns the way to a TCP or Unix connection's descriptor, or nil.
 func rawOf(c net.Conn) syscall.RawConn {
 	var sys syscall.Conn
-	switch plain := bare(c).(type) {
+	switch plain := wrapped.Bare(c).(type) {
 	case *net.TCPConn:
 		sys = plain
 	case *net.UnixConn:

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/pires/go-proxyproto"
 )
 
 // counted is a connection that only counts.
@@ -94,23 +96,36 @@ func TestDiffersFromNetHTTP(t *testing.T) {
 }
 
 // Who is refused in the middle of a request has its answer, and may say the rest: a reset could take the answer with it
-// (RFC 9112 §9.6).
+// (RFC 9112 §9.6). So it is where connections are counted, and where a balancer in front says who the client is.
 func TestRefusedWithoutReset(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &Server{Poison: true, Handler: http.HandlerFunc(repeats), HeaderBytes: 1 << 10}
-	c := newClient(t, dial(t, serveOn(t, s, counting{l, new(atomic.Int64)})))
-	c.send("GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + strings.Repeat("x", 8<<10))
-	if status, _, _ := c.answer(); status != http.StatusRequestHeaderFieldsTooLarge {
-		t.Errorf("status %d", status)
-	}
-	if b, err := c.br.ReadByte(); err != io.EOF {
-		t.Errorf("after the answer: %q %v", b, err)
-	}
-	for range 4 { // the second would fail where the first was met by a reset
-		c.send(strings.Repeat("x", 8<<10))
+	for name, accept := range map[string]struct {
+		listen func(net.Listener) net.Listener
+		header string
+	}{
+		"counted": {func(l net.Listener) net.Listener { return l }, ""},
+		"behind a balancer": {
+			func(l net.Listener) net.Listener { return &proxyproto.Listener{Listener: l} },
+			"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &Server{Poison: true, Handler: http.HandlerFunc(repeats), HeaderBytes: 1 << 10}
+			c := newClient(t, dial(t, serveOn(t, s, counting{accept.listen(l), new(atomic.Int64)})))
+			c.send(accept.header + "GET / HTTP/1.1\r\nHost: a\r\nX-Long: " + strings.Repeat("x", 8<<10))
+			if status, _, _ := c.answer(); status != http.StatusRequestHeaderFieldsTooLarge {
+				t.Errorf("status %d", status)
+			}
+			if b, err := c.br.ReadByte(); err != io.EOF {
+				t.Errorf("after the answer: %q %v", b, err)
+			}
+			for range 4 { // the second would fail where the first was met by a reset
+				c.send(strings.Repeat("x", 8<<10))
+			}
+		})
 	}
 }
 

@@ -1,10 +1,13 @@
 package wire
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/wrapped"
 )
 
 const (
@@ -292,11 +295,10 @@ func (u *upgraded) SetReadDeadline(by time.Time) error { return u.c.nc.SetReadDe
 
 // CloseWrite tells the service that nothing more comes.
 func (u *upgraded) CloseWrite() error {
-	half, ok := u.c.nc.(interface{ CloseWrite() error })
-	if !ok {
-		return u.Close()
+	if err := wrapped.CloseWrite(u.c.nc); !errors.Is(err, errors.ErrUnsupported) {
+		return err
 	}
-	return half.CloseWrite()
+	return u.Close()
 }
 
 // Close closes the connection.

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
 
-	"github.com/fairlead/fairlead/internal/wire"
+	"github.com/fairlead/fairlead/internal/wrapped"
 )
 
 const (
@@ -194,6 +194,6 @@ func (c *conn) write(b []byte) {
 
 // hangUp ends our side after the last frame. The client ends its own, or is not waited for long.
 func (c *conn) hangUp() {
-	_ = wire.CloseWrite(c.net)
+	_ = wrapped.CloseWrite(c.net)
 	_ = c.net.SetReadDeadline(time.Now().Add(lingerTime))
 }
