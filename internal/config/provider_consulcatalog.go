@@ -50,16 +50,11 @@ type ConsulHTTPAuth struct {
 func (c ConsulCatalog) Source() model.Source { return source("consulCatalog", c.Name) }
 
 // each returns one provider for each namespace.
-func (c ConsulCatalog) each() (all []Provider) {
-	if len(c.Namespaces) == 0 {
-		return []Provider{c}
-	}
-	for _, namespace := range c.Namespaces {
-		one := c
-		one.Name, one.Namespace, one.Namespaces = nameIn(c.Name, namespace, c.Namespaces), namespace, nil
-		all = append(all, one)
-	}
-	return all
+func (c ConsulCatalog) each() []Provider {
+	return eachIn(c.Namespaces, c.Name, c, func(name, namespace string) Provider {
+		c.Name, c.Namespace, c.Namespaces = name, namespace, nil
+		return c
+	})
 }
 
 func (l *loader) consulCatalog(p part) Provider {

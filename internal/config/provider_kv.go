@@ -37,16 +37,11 @@ type ConsulKV struct {
 func (c ConsulKV) Source() model.Source { return source("consul", c.Name) }
 
 // each returns one provider for each namespace.
-func (c ConsulKV) each() (all []Provider) {
-	if len(c.Namespaces) == 0 {
-		return []Provider{c}
-	}
-	for _, namespace := range c.Namespaces {
-		one := c
-		one.Name, one.Namespace, one.Namespaces = nameIn(c.Name, namespace, c.Namespaces), namespace, nil
-		all = append(all, one)
-	}
-	return all
+func (c ConsulKV) each() []Provider {
+	return eachIn(c.Namespaces, c.Name, c, func(name, namespace string) Provider {
+		c.Name, c.Namespace, c.Namespaces = name, namespace, nil
+		return c
+	})
 }
 
 // Redis is a provider that reads Redis.

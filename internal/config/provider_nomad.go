@@ -37,34 +37,11 @@ type NomadEndpoint struct {
 func (n Nomad) Source() model.Source { return source("nomad", n.Name) }
 
 // each returns one provider for each namespace.
-func (n Nomad) each() (all []Provider) {
-	for _, namespace := range n.Namespaces {
-		one := n
-		one.Namespaces = []string{namespace}
-		one.Name = nameIn(n.Name, namespace, n.Namespaces)
-		all = append(all, one)
-	}
-	return all
-}
-
-// nameIn returns the name of a provider that follows one of several namespaces.
-func nameIn(name, namespace string, all []string) string {
-	if len(all) > 1 {
-		name += "-" + strings.ToLower(namespace)
-	}
-	return name
-}
-
-// namespaces checks the namespaces of a provider, of which it may be given one, or several.
-func (l *loader) namespaces(p part, one string, several []string) {
-	if one != "" && len(several) > 0 {
-		l.wrong(p.key("namespaces"), "namespace and namespaces are both given; remove one")
-	}
-	for i, namespace := range several {
-		if namespace == "" || strings.ContainsAny(namespace, "*/ ") {
-			l.wrong(p.key("namespaces").item(i), "%q is not the name of one namespace", shorten(namespace))
-		}
-	}
+func (n Nomad) each() []Provider {
+	return eachIn(n.Namespaces, n.Name, n, func(name, namespace string) Provider {
+		n.Name, n.Namespaces = name, []string{namespace}
+		return n
+	})
 }
 
 func (l *loader) nomad(p part) Provider {

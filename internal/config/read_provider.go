@@ -77,6 +77,35 @@ func each(p Provider) []Provider {
 	return []Provider{p}
 }
 
+// eachIn returns one provider for each namespace, where there are some, and else the provider itself. Where there are
+// several, the namespace's name is appended to each one's own.
+func eachIn(namespaces []string, name string, itself Provider, in func(name, namespace string) Provider) []Provider {
+	if len(namespaces) == 0 {
+		return []Provider{itself}
+	}
+	all := make([]Provider, len(namespaces))
+	for i, namespace := range namespaces {
+		own := name
+		if len(namespaces) > 1 {
+			own += "-" + strings.ToLower(namespace)
+		}
+		all[i] = in(own, namespace)
+	}
+	return all
+}
+
+// namespaces checks the namespaces of a provider, of which it may be given one, or several.
+func (l *loader) namespaces(p part, one string, several []string) {
+	if one != "" && len(several) > 0 {
+		l.wrong(p.key("namespaces"), "namespace and namespaces are both given; remove one")
+	}
+	for i, namespace := range several {
+		if namespace == "" || strings.ContainsAny(namespace, "*/ ") {
+			l.wrong(p.key("namespaces").item(i), "%q is not the name of one namespace", shorten(namespace))
+		}
+	}
+}
+
 func (l *loader) unknownProvider(p part, name string, kinds []kind) {
 	m := document.Mistake{At: p.at, Field: p.path, Message: fmt.Sprintf("%q is not supported yet; remove it", name)}
 	if !contains(traefikProviders, name) {
