@@ -1,12 +1,11 @@
 package cert
 
 import (
-	"crypto"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/spiffe/go-spiffe/v2/bundle/x509bundle"
@@ -85,42 +84,21 @@ func (m *Member) Set(chain, key, roots []byte) error {
 	if err != nil {
 		return fmt.Errorf("reading the certificate of the mesh: %w", err)
 	}
-	svid := &x509svid.SVID{}
-	for _, der := range pair.Certificate {
-		c, err := x509.ParseCertificate(der)
-		if err != nil {
-			return fmt.Errorf("reading the certificate of the mesh: %w", err)
-		}
-		svid.Certificates = append(svid.Certificates, c)
+	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey) // which go-spiffe wants, and meshes do not write
+	if err != nil {
+		return fmt.Errorf("reading the key of the mesh: %w", err)
 	}
-	if svid.ID, err = x509svid.IDFromCert(svid.Certificates[0]); err != nil {
+	svid, err := x509svid.ParseRaw(slices.Concat(pair.Certificate...), der)
+	if err != nil {
 		return fmt.Errorf("reading the certificate of the mesh: %w", err)
 	}
-	signer, ok := pair.PrivateKey.(crypto.Signer)
-	if !ok {
-		return errors.New("the key of the mesh's certificate cannot sign")
+	bundle, err := x509bundle.Parse(svid.ID.TrustDomain(), roots)
+	if err == nil && bundle.Empty() {
+		err = errors.New("there is no certificate")
 	}
-	svid.PrivateKey = signer
-	trusted, err := certificates(roots)
 	if err != nil {
 		return fmt.Errorf("reading the roots of the mesh: %w", err)
 	}
-	bundle := x509bundle.FromX509Authorities(svid.ID.TrustDomain(), trusted)
 	m.current.Store(&workloadapi.X509Context{SVIDs: []*x509svid.SVID{svid}, Bundles: x509bundle.NewSet(bundle)})
 	return nil
-}
-
-// certificates reads all certificates of a PEM text.
-func certificates(text []byte) (all []*x509.Certificate, err error) {
-	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
-		c, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, c)
-	}
-	if len(all) == 0 {
-		return nil, errors.New("there is no certificate")
-	}
-	return all, nil
 }
