@@ -48,11 +48,15 @@ func (c *client) close() { c.transport.CloseIdleConnections() }
 
 // query returns the options of a question, which ends in any case.
 func (c *client) query(ctx context.Context, index uint64) (*api.QueryOptions, context.CancelFunc) {
+	q, cancel := c.local(ctx, index)
+	q.Datacenter, q.AllowStale, q.RequireConsistent = c.config.Datacenter, c.config.Stale, c.config.Consistent
+	return q, cancel
+}
+
+// local returns the options of a question that is about the agent itself.
+func (c *client) local(ctx context.Context, index uint64) (*api.QueryOptions, context.CancelFunc) {
 	ctx, cancel := context.WithTimeout(ctx, longest+longest/16+patience)
-	q := &api.QueryOptions{
-		WaitIndex: index, WaitTime: longest, Datacenter: c.config.Datacenter, Namespace: c.config.Namespace,
-		AllowStale: c.config.Stale, RequireConsistent: c.config.Consistent,
-	}
+	q := &api.QueryOptions{WaitIndex: index, WaitTime: longest, Namespace: c.config.Namespace}
 	return q.WithContext(ctx), cancel
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/hashicorp/consul/api"
 
@@ -104,11 +103,4 @@ func (c *client) roots(ctx context.Context, index uint64) (*api.CARootList, uint
 		return nil, 0, c.brief(err)
 	}
 	return roots, meta.LastIndex, nil
-}
-
-// local returns the options of a question about the agent itself.
-func (c *client) local(ctx context.Context, index uint64) (*api.QueryOptions, context.CancelFunc) {
-	ctx, cancel := context.WithTimeout(ctx, longest+longest/16+patience+time.Second)
-	q := &api.QueryOptions{WaitIndex: index, WaitTime: longest, Namespace: c.config.Namespace}
-	return q.WithContext(ctx), cancel
 }
