@@ -92,33 +92,31 @@ func (d *Document) addParts() {
 }
 
 func addServices[T spec](d *Document, section string, entries []entry[T], build func(*object, *T) *model.Service) {
-	addSection(d, model.KindService, section, entries, func(o *object, spec *T) (m made) {
-		if s := build(o, spec); !o.faulty() {
-			m.service = s
-		}
-		o.conclude("the service is not served")
-		return m
-	})
+	addWhole(d, model.KindService, section, entries, "the service is not served", build,
+		func(m *made, s *model.Service) { m.service = s })
 }
 
 func addMiddlewares[T spec](
 	d *Document, section string, entries []entry[T], without string, build func(*object, *T) *model.Middleware,
 ) {
-	addSection(d, model.KindMiddleware, section, entries, func(o *object, spec *T) (m made) {
-		if middleware := build(o, spec); !o.faulty() {
-			m.middleware = middleware
-		}
-		o.conclude("the middleware is left out, and " + without)
-		return m
-	})
+	addWhole(d, model.KindMiddleware, section, entries, "the middleware is left out, and "+without, build,
+		func(m *made, middleware *model.Middleware) { m.middleware = middleware })
 }
 
 func addTransports[T spec](d *Document, section string, entries []entry[T], build func(*object, *T) *model.Transport) {
-	addSection(d, model.KindTransport, section, entries, func(o *object, spec *T) (m made) {
-		if t := build(o, spec); !o.faulty() {
-			m.transport = t
+	addWhole(d, model.KindTransport, section, entries, "services that use it are not served", build,
+		func(m *made, t *model.Transport) { m.transport = t })
+}
+
+// addWhole makes objects that are left out where anything is wrong with them; broken says what follows from that.
+func addWhole[T spec, O any](
+	d *Document, kind, section string, entries []entry[T], broken string, build func(*object, *T) O, keep func(*made, O),
+) {
+	addSection(d, kind, section, entries, func(o *object, spec *T) (m made) {
+		if whole := build(o, spec); !o.faulty() {
+			keep(&m, whole)
 		}
-		o.conclude("services that use it are not served")
+		o.conclude(broken)
 		return m
 	})
 }

@@ -35,10 +35,7 @@ type WorkloadOptions struct {
 const DefaultRule = "Host(`{{ normalize .Name }}`)"
 
 // settings are what labels say for providers; they are no part of the format.
-var settings = []string{
-	"enable", "docker.network", "docker.lbswarm", "docker.allownonrunning", "swarm.network", "swarm.lbswarm",
-	"consulcatalog.connect", "consulcatalog.canary", "nomad.canary",
-}
+var settings = slices.Concat(switches, []string{"enable", "docker.network", "swarm.network"})
 
 // switches are the settings that are true or false, besides enable.
 var switches = []string{
