@@ -245,12 +245,11 @@ func (s *service) serve1(conn net.Conn) {
 		if s.floods(conn, in) {
 			return
 		}
-		turn := s.begin()
 		r, err := read1(in, "")
 		if err != nil && r.wrong == "" {
 			r.wrong = "cut"
 		}
-		answer := s.record(turn, r)
+		answer := s.record(r)
 		if err != nil || !r.whole {
 			return
 		}

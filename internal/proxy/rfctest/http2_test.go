@@ -276,7 +276,6 @@ func (s *service) serve2(conn net.Conn) {
 		return
 	}
 	streams := make(map[uint32]*received)
-	turns := make(map[uint32]int)
 	for {
 		f, err := c.ReadFrame()
 		if err != nil {
@@ -288,7 +287,7 @@ func (s *service) serve2(conn net.Conn) {
 			if r := streams[id]; r != nil {
 				r.addTrailers(f.Fields)
 			} else {
-				streams[id], turns[id] = new(received), s.begin()
+				streams[id] = new(received)
 				streams[id].addHead(f.Fields)
 			}
 			if strings.HasSuffix(streams[id].line, " /flood") && s.flood != nil {
@@ -305,7 +304,7 @@ func (s *service) serve2(conn net.Conn) {
 		case *http2.RSTStreamFrame:
 			if r := streams[id]; r != nil {
 				r.wrong = "cut"
-				s.record(turns[id], *r)
+				s.record(*r)
 				delete(streams, id)
 			}
 		default:
@@ -315,7 +314,7 @@ func (s *service) serve2(conn net.Conn) {
 			r := streams[id]
 			delete(streams, id)
 			r.whole = true
-			err = c.reply(id, s.record(turns[id], *r))
+			err = c.reply(id, s.record(*r))
 		}
 		if err != nil {
 			return

@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
+	"net/netip"
 	"slices"
 	"testing"
 	"time"
@@ -60,11 +62,17 @@ func encode3(m message) []byte {
 }
 
 // client3 sends a request over HTTP/3, on a connection of its own, and returns the answer.
-func client3(t *testing.T, addr string, m message) (received, error) {
+func client3(t *testing.T, from netip.Addr, to net.Addr, m message) (received, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	conn, err := quic.DialAddr(ctx, addr, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h3"}}, nil)
+	socket, err := net.ListenUDP("udp", &net.UDPAddr{IP: from.AsSlice()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = socket.Close() }()
+	at := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(to.String()))
+	conn, err := quic.Dial(ctx, socket, at, &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h3"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http/httptest"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -52,23 +53,28 @@ type service struct {
 
 	mu     sync.Mutex
 	conns  []net.Conn
-	turn   int // how often expect was called
+	turn   int // how often expect was called; each turn's client has an address of its own
 	log    []received
 	answer message
 }
 
-// begin returns the turn that a request belongs to which begins now.
-func (s *service) begin() int {
+// client returns the address that this turn's client has.
+func (s *service) client() netip.Addr {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.turn
+	return addressOf(s.turn)
 }
 
-// record notes a request, unless it is late, and returns the answer.
-func (s *service) record(turn int, r received) message {
+func addressOf(turn int) netip.Addr {
+	return netip.AddrFrom4([4]byte{127, byte(1 + turn>>16), byte(turn >> 8), byte(turn)})
+}
+
+// record notes a request, unless it says that it is a former turn's, and returns the answer. What a client takes back
+// may be on its way to the service for longer than the client waits.
+func (s *service) record(r received) message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if turn == s.turn {
+	if client := r.values("x-real-ip"); client == "" || client == addressOf(s.turn).String() {
 		s.log = append(s.log, r)
 	}
 	return s.answer
@@ -232,8 +238,8 @@ func (l *lab) run(t testing.TB, o proxy.Options, s *model.Snapshot) {
 // dial connects to the entry point for a service, as a front.
 func (l *lab) dial(t testing.TB, front, to side) net.Conn {
 	t.Helper()
-	addr := l.Addr(entryPointName(front.isSecure(), to)).String()
-	conn, err := net.Dial("tcp", addr)
+	from := net.Dialer{LocalAddr: &net.TCPAddr{IP: l.services[to].client().AsSlice()}}
+	conn, err := from.DialContext(t.Context(), "tcp", l.Addr(entryPointName(front.isSecure(), to)).String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +257,7 @@ func (l *lab) dial(t testing.TB, front, to side) net.Conn {
 func (l *lab) send(t *testing.T, front, to side, m message) (received, error) {
 	t.Helper()
 	if front == secure3 {
-		return client3(t, l.Addr(entryPointName(true, to)).String(), m)
+		return client3(t, l.services[to].client(), l.Addr(entryPointName(true, to)), m)
 	}
 	conn := l.dial(t, front, to)
 	defer func() { _ = conn.Close() }()

@@ -1,6 +1,7 @@
 package rfctest
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -18,7 +19,7 @@ type rule struct {
 	reply message // by the service; the zero message is 200
 
 	line     string   // that the service sees; "": as sent
-	sees     []string // fields that the service sees: "name: value", all values of a name joined with "|"
+	sees     []string // fields that the service sees, "name: value", values joined with "|"; CLIENT is its address
 	hides    string   // names that it does not see
 	trailers []string // that it sees; nil: as sent
 
@@ -83,10 +84,10 @@ func (r rule) check(t *testing.T, l *lab, front, to side) {
 	if len(seen) != 1 {
 		t.Fatalf("the service saw %d requests: %v", len(seen), seen)
 	}
-	r.checkRequest(t, seen[0])
+	r.checkRequest(t, seen[0], s.client())
 }
 
-func (r rule) checkRequest(t *testing.T, seen received) {
+func (r rule) checkRequest(t *testing.T, seen received, client netip.Addr) {
 	t.Helper()
 	words := strings.Fields(r.send.line)
 	if want := r.line; want != "" && seen.line != want || want == "" && len(words) > 1 &&
@@ -99,7 +100,11 @@ func (r rule) checkRequest(t *testing.T, seen received) {
 	if r.send.raw == "" && seen.body != r.send.body {
 		t.Errorf("the service got %q", seen.body)
 	}
-	checkFields(t, "the service", seen, r.sees, r.hides)
+	var sees []string
+	for _, f := range r.sees {
+		sees = append(sees, strings.ReplaceAll(f, "CLIENT", client.String()))
+	}
+	checkFields(t, "the service", seen, sees, r.hides)
 	want := r.trailers
 	if want == nil {
 		want = r.send.trailers
