@@ -20,10 +20,15 @@ func Lay(folder, from string, values map[string]string) error {
 		return err
 	}
 	err = layFiles(folder, files, values)
-	if from != "" {
-		err = errors.Join(err, layFiles(folder, os.DirFS(from), values))
+	if from == "" {
+		return errors.Join(err, layCertificate(folder))
 	}
-	return errors.Join(err, layCertificate(folder))
+	return errors.Join(err, LayOther(folder, from, values))
+}
+
+// LayOther is Lay without the usual files: for what is no instance.
+func LayOther(folder, from string, values map[string]string) error {
+	return errors.Join(layFiles(folder, os.DirFS(from), values), layCertificate(folder))
 }
 
 func layFiles(folder string, files fs.FS, values map[string]string) error {

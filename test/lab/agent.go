@@ -16,7 +16,7 @@ import (
 	"github.com/fairlead/fairlead/test/instance"
 )
 
-// agent is a server of HashiCorp's: one program with an API over HTTP, whose data outlive it.
+// agent is a server that is one program with an API over HTTP, whose files outlive it.
 type agent struct {
 	t       testing.TB
 	folder  string
@@ -24,6 +24,7 @@ type agent struct {
 	header  string // that a token is in
 	token   string // of who may do anything; "": everybody may
 	args    []string
+	cmd     *exec.Cmd
 	stop    func()
 }
 
@@ -38,9 +39,9 @@ func (a *agent) run() {
 		a.t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(a.args[0], a.args[1:]...)
-	cmd.Stdout, cmd.Stderr = log, log
-	a.stop = instance.Serve(a.t, cmd)
+	a.cmd = exec.Command(a.args[0], a.args[1:]...)
+	a.cmd.Stdout, a.cmd.Stderr = log, log
+	a.stop = instance.Serve(a.t, a.cmd)
 }
 
 // tellLog tells the end of the log of a test that failed.
