@@ -8,29 +8,30 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
 
 const (
-	pageSize = 1000
-	maxPages = 100
-	maxPage  = 32 << 20 // bytes
+	maxRouters = 100_000
+	maxAnswer  = 128 << 20 // bytes
 )
 
 // router is what the API says of a router, as far as it matters here.
 type router struct {
-	Name        string          `json:"name"` // "shop@docker"
-	Rule        string          `json:"rule"`
-	RuleSyntax  string          `json:"ruleSyntax"`
-	Priority    int             `json:"priority"`
-	Service     string          `json:"service"` // of the same provider, where it names none
-	EntryPoints []string        `json:"entryPoints"`
-	ParentRefs  []string        `json:"parentRefs"`
-	TLS         json.RawMessage `json:"tls"`
-	Status      string          `json:"status"`
+	Name        string    `json:"name"` // "shop@docker"
+	Rule        string    `json:"rule"`
+	RuleSyntax  string    `json:"ruleSyntax"`
+	Priority    int       `json:"priority"`
+	Service     string    `json:"service"` // of the same provider, where it names none; "": it has children
+	EntryPoints []string  `json:"entryPoints"`
+	ParentRefs  []string  `json:"parentRefs"` // whole names
+	TLS         *struct{} `json:"tls"`
+	Status      string    `json:"status"`
 }
+
+// disabled is the status of a router that is not served: the Traefik says why.
+const disabled = "disabled"
 
 // provider returns the part after the @.
 func (r router) provider() string {
@@ -40,7 +41,7 @@ func (r router) provider() string {
 
 // served reports whether requests can reach the router directly, and are meant to.
 func (r router) served() bool {
-	return r.Status != "disabled" && r.provider() != "internal" && len(r.ParentRefs) == 0
+	return r.Status != disabled && r.provider() != "internal" && len(r.ParentRefs) == 0
 }
 
 // client asks the API of a Traefik.
@@ -59,60 +60,57 @@ func newClient(c *Config, header http.Header) *client {
 	}}
 }
 
-// routers returns all of them, sorted by name.
+// routers returns all of them, sorted by name. They are asked for at once: if they changed between two pages, one that
+// is on both or on neither would be told wrong.
 func (c *client) routers(ctx context.Context) ([]router, error) {
+	body, next, err := c.get(ctx, fmt.Sprintf("/api/http/routers?per_page=%d", maxRouters))
+	if err != nil {
+		return nil, err
+	}
 	var all []router
-	for page := 1; ; {
-		list, next, err := c.page(ctx, page)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, list...)
-		if next <= page { // the last one names the first
-			break
-		}
-		if page = next; page > maxPages {
-			return nil, fmt.Errorf("it has more than %d routers", maxPages*pageSize)
+	if err := json.Unmarshal(body, &all); err != nil || all == nil {
+		return nil, errors.New("what its API answers is no list of routers")
+	}
+	for _, r := range all {
+		if r.Name == "" {
+			return nil, errors.New("its API lists a router without a name")
 		}
 	}
+	switch next {
+	case "":
+		return nil, errors.New("its API does not say which page is the next: is it a Traefik?")
+	case "1": // as after the last
+	default:
+		return nil, fmt.Errorf("it has more than %d routers", maxRouters)
+	}
 	slices.SortFunc(all, func(a, b router) int { return strings.Compare(a.Name, b.Name) })
-	return slices.CompactFunc(all, func(a, b router) bool { return a.Name == b.Name }), nil
+	return all, nil
 }
 
-func (c *client) page(ctx context.Context, page int) (list []router, next int, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet,
-		fmt.Sprintf("%s/api/http/routers?per_page=%d&page=%d", c.url, pageSize, page), nil)
+// get returns what the API answers, and which page it says is the next.
+func (c *client) get(ctx context.Context, path string) (body []byte, next string, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+path, nil)
 	if err != nil {
-		return nil, 0, err
+		return nil, "", err
 	}
 	r.Header = c.header.Clone()
 	r.Header.Set("Accept", "application/json")
 	began := time.Now()
 	answer, err := c.http.Do(r)
 	if err != nil {
-		return nil, 0, err
+		return nil, "", err
 	}
 	defer func() { err = errors.Join(err, answer.Body.Close()) }()
-	body, err := io.ReadAll(io.LimitReader(answer.Body, maxPage+1))
+	body, err = io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, 0, fmt.Errorf("after %v: %w", time.Since(began).Round(time.Millisecond), err)
+		return nil, "", fmt.Errorf("after %v: %w", time.Since(began).Round(time.Millisecond), err)
+	case answer.StatusCode == http.StatusUnauthorized:
+		return nil, "", fmt.Errorf("its API answers %s: look at the username and the password", answer.Status)
 	case answer.StatusCode != http.StatusOK:
-		return nil, 0, fmt.Errorf("its API answers %s", answer.Status)
-	case len(body) > maxPage:
-		return nil, 0, fmt.Errorf("a page of its routers has more than %d MiB", maxPage>>20)
+		return nil, "", fmt.Errorf("its API answers %s", answer.Status)
+	case len(body) > maxAnswer:
+		return nil, "", fmt.Errorf("the list of its routers has more than %d MiB", maxAnswer>>20)
 	}
-	if err := json.Unmarshal(body, &list); err != nil || list == nil {
-		return nil, 0, errors.New("what its API answers is no list of routers")
-	}
-	for _, r := range list {
-		if r.Name == "" || r.Service == "" && len(r.ParentRefs) == 0 {
-			return nil, 0, errors.New("its API lists a router without a name or a service")
-		}
-	}
-	next, err = strconv.Atoi(answer.Header.Get("X-Next-Page"))
-	if err != nil {
-		return nil, 0, errors.New("its API does not say which page is the next: is it a Traefik?")
-	}
-	return list, next, nil
+	return body, answer.Header.Get("X-Next-Page"), nil
 }

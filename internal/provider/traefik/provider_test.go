@@ -33,20 +33,14 @@ type fake struct {
 	routers []object
 	broken  bool
 	body    string // in place of the list
-	pages   int    // that were asked for
-	size    int    // of a page, at most; 0: as asked for
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	user, password, _ := r.BasicAuth()
-	query := r.URL.Query()
-	page, _ := strconv.Atoi(query.Get("page"))
-	size, _ := strconv.Atoi(query.Get("per_page"))
-	if f.size > 0 {
-		size = f.size
-	}
+	page, size := number(r, "page", 1), number(r, "per_page", 100)
+	begin := (page - 1) * size
 	switch {
 	case user != "ann" || password != "secret":
 		w.WriteHeader(http.StatusUnauthorized)
@@ -54,21 +48,33 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case f.broken:
 		w.WriteHeader(http.StatusBadGateway)
 		return
-	case r.URL.Path != "/api/http/routers" || page < 1 || size < 1:
+	case r.URL.Path != "/api/http/routers":
 		w.WriteHeader(http.StatusNotFound)
 		return
+	case page < 1 || size < 1 || begin > 0 && begin >= len(f.routers):
+		http.Error(w, `{"message":"invalid request"}`, http.StatusBadRequest)
+		return
 	}
-	f.pages++
-	begin, end, next := min((page-1)*size, len(f.routers)), min(page*size, len(f.routers)), 1
-	if page*size < len(f.routers) {
+	end, next := min(begin+size, len(f.routers)), 1
+	if end < len(f.routers) {
 		next = page + 1
 	}
+	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("X-Next-Page", strconv.Itoa(next))
 	if f.body != "" {
 		_, _ = io.WriteString(w, f.body)
 		return
 	}
 	_ = json.NewEncoder(w).Encode(append([]object{}, f.routers[begin:end]...))
+}
+
+// number reads one of the query; 0: it is none.
+func number(r *http.Request, name string, otherwise int) int {
+	if text := r.URL.Query().Get(name); text != "" {
+		n, _ := strconv.Atoi(text)
+		return n
+	}
+	return otherwise
 }
 
 func (f *fake) change(how func()) {
@@ -139,7 +145,7 @@ func first(t *testing.T, p *traefik.Provider) (s model.Snapshot, err error) {
 }
 
 func TestRouters(t *testing.T) {
-	f := &fake{size: 2, routers: []object{
+	f := &fake{routers: []object{
 		{"name": "api@internal", "rule": "PathPrefix(`/api`)", "service": "api@internal", "entryPoints": []string{"web"},
 			"priority": 9223372036854775806, "status": "enabled"},
 		{"name": "shop@docker", "rule": "Host(`shop.example`) && PathPrefix(`/a`)", "service": "shop", "priority": 7,
@@ -185,15 +191,12 @@ func TestRouters(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
-	if f.pages != 4 {
-		t.Errorf("%d pages were asked for, of 7 routers in pages of 2", f.pages)
-	}
 }
 
 // What is not a whole list of routers changes nothing.
 func TestGarbage(t *testing.T) {
 	for _, body := range []string{
-		"<html>sign in</html>", "null", "{}", `[{"rule":"x"}]`, `[{"name":"a@b"}]`, `[{"name":"a@b","service":"c"`, "[1]",
+		"<html>sign in</html>", "null", "{}", `[{"rule":"x"}]`, `[{"name":"a@b","service":"c"`, "[1]",
 	} {
 		f := &fake{body: body}
 		if s, err := first(t, start(t, f)); err == nil {
@@ -212,5 +215,62 @@ func TestGarbage(t *testing.T) {
 	}))
 	if err == nil || !strings.Contains(err.Error(), "401") {
 		t.Errorf("without a password: %v", err)
+	}
+}
+
+// Routers that lead to others are granted where all that these lead to is. One that leads nowhere stops nobody else.
+func TestParents(t *testing.T) {
+	list := []object{
+		{"name": "shop@file", "rule": "Host(`shop.example`)", "service": "shop"},
+		{"name": "family@file", "rule": "Host(`family.example`)"},
+		{"name": "son@file", "rule": "Path(`/son`)", "parentRefs": []string{"family@file"}},
+		{"name": "grandson@file", "rule": "Path(`/x`)", "parentRefs": []string{"son@file"}, "service": "shop"},
+		{"name": "clan@file", "rule": "Host(`clan.example`)"},
+		{"name": "open@file", "rule": "Path(`/a`)", "parentRefs": []string{"clan@file"}, "service": "shop"},
+		{"name": "closed@file", "rule": "Path(`/b`)", "parentRefs": []string{"clan@file"}, "service": "secret@docker"},
+		{"name": "half@file", "rule": "Host(`half.example`)"},
+		{"name": "on@file", "rule": "Path(`/a`)", "parentRefs": []string{"half@file"}, "service": "shop"},
+		{"name": "off@file", "rule": "Path(`/b`)", "parentRefs": []string{"half@file"}, "service": "secret",
+			"status": "disabled"},
+		{"name": "empty@file", "rule": "Host(`empty.example`)", "status": "disabled"},
+		{"name": "left@file", "rule": "Host(`left.example`)"}, // its children are disabled
+		{"name": "gone@file", "rule": "Path(`/`)", "parentRefs": []string{"left@file"}, "service": "x", "status": "disabled"},
+		{"name": "round@file", "rule": "Path(`/`)", "parentRefs": []string{"turn@file"}},
+		{"name": "turn@file", "rule": "Path(`/`)", "parentRefs": []string{"round@file"}},
+	}
+	for _, r := range list {
+		if r["parentRefs"] == nil {
+			r["entryPoints"] = []string{"web"}
+		}
+	}
+	s, err := first(t, start(t, &fake{routers: list}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range s.Routes {
+		got = append(got, fmt.Sprintf("%s to %s", r.Name, r.Backends[0].Service.Name))
+	}
+	for _, service := range s.Services {
+		got = append(got, service.Name.String())
+	}
+	for _, p := range s.Problems {
+		got = append(got, fmt.Sprintf("%s: %s: %s", p.Object, p.Code, p.Message))
+	}
+	want := []string{
+		"family.file to family.file.web", "half.file to half.file.web", "shop.file to shop.file.web",
+		"family.file.web", "half.file.web", "shop.file.web",
+		`route clan.file@traefik/old: not_granted: the service name "secret" is not granted`,
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+// A list that goes on is not all of it.
+func TestTooMany(t *testing.T) {
+	_, err := first(t, start(t, &fake{routers: make([]object, 100_001), body: "[]"}))
+	if err == nil || !strings.Contains(err.Error(), "more than 100000") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -1,6 +1,7 @@
 package traefik
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,12 +13,15 @@ import (
 
 // snapshot is what the routers make, within the grant.
 func (p *Provider) snapshot(routers []router) model.Snapshot {
-	names := make(map[string]string) // of the services there, by route here
+	below := children(routers)
+	leadsTo := make(map[string][]string) // services there, by route here
 	texts := make(map[string]string)
 	for _, r := range routers {
-		if on := p.entryPoint(r); on != "" && r.served() {
+		services := below.services(r)
+		if on := p.entryPoint(r); on != "" && r.served() && len(services) > 0 {
 			name := plain(r.Name)
-			names[name] = p.add(texts, name, r, on)
+			leadsTo[name] = services
+			p.add(texts, name, r, on)
 		}
 	}
 	doc, mistakes := p.document(texts)
@@ -26,16 +30,14 @@ func (p *Provider) snapshot(routers []router) model.Snapshot {
 	used := make(map[model.Name]bool)
 	var routes []*model.Route
 	for _, r := range s.Routes {
-		on, match, err := p.config.Bound(r, names[r.Name.Name])
+		own, err := p.bound(r, leadsTo[r.Name.Name])
 		if err != nil {
 			s.Problems = append(s.Problems, model.Problem{
 				Object: model.Object{Kind: model.KindRoute, Ref: r.Ref()}, Code: model.NotGranted, Message: err.Error(),
 			})
 			continue
 		}
-		own := *r // the document's is not ours to change
-		own.EntryPoints, own.Match = on, match
-		routes = append(routes, &own)
+		routes = append(routes, own)
 		for _, b := range r.Backends {
 			used[b.Service.Name] = true
 		}
@@ -44,6 +46,55 @@ func (p *Provider) snapshot(routers []router) model.Snapshot {
 	s.Services = slices.DeleteFunc(s.Services, func(svc *model.Service) bool { return !used[svc.Name] })
 	s.Sort()
 	return s
+}
+
+// bound returns what the grant leaves of a route: nothing, where it does not cover one of the services.
+func (p *Provider) bound(r *model.Route, services []string) (*model.Route, error) {
+	own := *r // the document's is not ours to change
+	for _, service := range services {
+		on, match, err := p.config.Bound(r, service)
+		if err != nil {
+			return nil, err
+		}
+		own.EntryPoints, own.Match = on, match
+	}
+	return &own, nil
+}
+
+// tree is the routers that are reached through others, by the names of these.
+type tree map[string][]router
+
+func children(routers []router) tree {
+	below := make(tree)
+	for _, r := range routers {
+		for _, parent := range r.ParentRefs {
+			below[parent] = append(below[parent], r)
+		}
+	}
+	return below
+}
+
+// services returns the services that a router's requests may come to, sorted, as the routers there name them, without
+// the provider. A router that has none of its own leads to those of its children.
+func (t tree) services(r router) []string {
+	var found []string
+	seen := make(map[string]bool) // of children: they may be below each other
+	var visit func(router)
+	visit = func(r router) {
+		if r.Status == disabled || seen[r.Name] {
+			return
+		}
+		seen[r.Name] = true
+		if name, _, _ := strings.Cut(r.Service, "@"); name != "" {
+			found = append(found, name)
+		}
+		for _, child := range t[r.Name] {
+			visit(child)
+		}
+	}
+	visit(r)
+	slices.Sort(found)
+	return slices.Compact(found)
 }
 
 // plain makes a name of one of Traefik's: "shop@docker" is "shop.docker" here.
@@ -57,7 +108,7 @@ func (p *Provider) entryPoint(r router) string {
 	best := ""
 	for _, name := range slices.Sorted(slices.Values(r.EntryPoints)) {
 		url, known := p.config.EntryPoints[name]
-		switch fits := strings.HasPrefix(url, "https:") == (len(r.TLS) > 0); {
+		switch fits := strings.HasPrefix(url, "https:") == (r.TLS != nil); {
 		case !known:
 		case fits:
 			return name
@@ -68,13 +119,13 @@ func (p *Provider) entryPoint(r router) string {
 	return best
 }
 
-// add writes a router and its service, and returns what the service is called there.
-func (p *Provider) add(texts map[string]string, name string, r router, on string) string {
-	called, provider, own := strings.Cut(r.Service, "@")
-	if !own {
-		provider = r.provider()
+// add writes a router and its service: where it leads to others, one that is called as itself.
+func (p *Provider) add(texts map[string]string, name string, r router, on string) {
+	service := cmp.Or(r.Service, r.Name)
+	if !strings.Contains(service, "@") {
+		service += "@" + r.provider()
 	}
-	service := plain(called + "@" + provider + "@" + on)
+	service = plain(service + "@" + on)
 	at := "http/routers/" + name + "/"
 	texts[at+"rule"], texts[at+"service"] = r.Rule, service
 	if r.Priority != 0 {
@@ -83,7 +134,7 @@ func (p *Provider) add(texts map[string]string, name string, r router, on string
 	if r.RuleSyntax != "" {
 		texts[at+"ruleSyntax"] = r.RuleSyntax
 	}
-	if len(r.TLS) > 0 {
+	if r.TLS != nil {
 		texts[at+"tls"] = "true"
 	}
 	at = "http/services/" + service + "/loadBalancer/"
@@ -91,7 +142,6 @@ func (p *Provider) add(texts map[string]string, name string, r router, on string
 	if strings.HasPrefix(p.config.EntryPoints[on], "https:") {
 		texts[at+"serversTransport"] = transport
 	}
-	return called
 }
 
 // transport is the name of how entry points with TLS are reached.
