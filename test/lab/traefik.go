@@ -18,8 +18,8 @@ type Traefik struct {
 }
 
 // NewTraefik makes the place for one, with files as from has them. traefik.yaml is its static configuration. In all of
-// them ${FOLDER} is the folder that they are in, with a certificate for this machine (cert.pem, key.pem), and the name of
-// an entry point in capitals, as ${WEB}, a free address. The entry point traefik, which need not be named, must have
+// them ${FOLDER} is the folder that they are in, with a certificate for this machine (cert.pem, key.pem), and the name
+// of an entry point in capitals, as ${WEB}, a free address. The entry point traefik, which need not be named, must have
 // its ping; Address is that of this one.
 func NewTraefik(t testing.TB, from string, values map[string]string, entryPoints ...string) *Traefik {
 	t.Helper()

@@ -22,7 +22,7 @@ type router struct {
 	Name        string    `json:"name"` // "shop@docker"
 	Rule        string    `json:"rule"`
 	RuleSyntax  string    `json:"ruleSyntax"`
-	Priority    int       `json:"priority"`
+	Priority    int64     `json:"priority"`
 	Service     string    `json:"service"` // of the same provider, where it names none; "": it has children
 	EntryPoints []string  `json:"entryPoints"`
 	ParentRefs  []string  `json:"parentRefs"` // whole names

@@ -129,7 +129,7 @@ func (p *Provider) add(texts map[string]string, name string, r router, on string
 	at := "http/routers/" + name + "/"
 	texts[at+"rule"], texts[at+"service"] = r.Rule, service
 	if r.Priority != 0 {
-		texts[at+"priority"] = strconv.Itoa(r.Priority)
+		texts[at+"priority"] = strconv.FormatInt(r.Priority, 10)
 	}
 	if r.RuleSyntax != "" {
 		texts[at+"ruleSyntax"] = r.RuleSyntax
