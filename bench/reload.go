@@ -78,6 +78,10 @@ func (w reloadWork) round(ctx context.Context, i *instance, d time.Duration, saw
 	if err != nil {
 		return err
 	}
+	change, err := newChange(i) // made before, so that making it takes nothing from the load
+	if err != nil {
+		return err
+	}
 	during, stop := context.WithCancel(ctx)
 	defer stop()
 	load.until = during.Done()
@@ -87,7 +91,7 @@ func (w reloadWork) round(ctx context.Context, i *instance, d time.Duration, saw
 	group.Go(func() (err error) { meanwhile, err = load.run(ctx, reloadLimit); return err })
 	group.Go(func() (err error) {
 		defer stop()
-		took, err = changeOne(ctx, i)
+		took, err = change.make(ctx, i)
 		return err
 	})
 	if err := group.Wait(); err != nil {
@@ -108,20 +112,29 @@ const (
 	steady = 50
 )
 
-// changeOne leads a random route to another service, and returns how long it took until that was where it led.
-func changeOne(ctx context.Context, i *instance) (time.Duration, error) {
+// change leads a random route to another service.
+type change struct {
+	host     string // of the route
+	answer   string // how its new endpoints' answers end
+	contents map[string][]byte
+}
+
+func newChange(i *instance) (c change, err error) {
 	n := rand.IntN(len(i.site.Routes))
 	to := rand.IntN(len(i.site.Services))
 	if i.site.Services[to].Name == i.site.Routes[n].Service {
 		to = (to + 1) % len(i.site.Services)
 	}
 	i.site.Routes[n].Service = i.site.Services[to].Name
-	contents, err := i.configuration(i.site)
-	if err != nil {
-		return 0, err
-	}
+	c.host, c.answer = i.site.Routes[n].Host, fmt.Sprintf(".%d", 1+to)
+	c.contents, err = i.configuration(i.site)
+	return c, err
+}
+
+// make makes the change, and returns how long it took until the route led there.
+func (c change) make(ctx context.Context, i *instance) (time.Duration, error) {
 	began := time.Now()
-	if err := i.write(contents); err != nil {
+	if err := i.write(c.contents); err != nil {
 		return 0, err
 	}
 	if err := i.reread(ctx); err != nil {
@@ -133,11 +146,11 @@ func changeOne(ctx context.Context, i *instance) (time.Duration, error) {
 			return 0, err
 		}
 		asked := time.Now()
-		endpoint, err := get(ctx, i.site.HTTP, i.site.Routes[n].Host, "/endpoint")
+		endpoint, err := get(ctx, i.site.HTTP, c.host, "/endpoint")
 		switch {
 		case time.Since(began) > reloadLimit:
 			return 0, errors.Join(err, fmt.Errorf("the change has no effect after %s", reloadLimit))
-		case err != nil || !strings.HasSuffix(endpoint, fmt.Sprintf(".%d", 1+to)):
+		case err != nil || !strings.HasSuffix(endpoint, c.answer):
 			answers = 0
 			continue
 		case answers == 0:

@@ -140,16 +140,24 @@ func (i *instance) apply(ctx context.Context) error {
 			served = true
 			close(i.ready)
 		}
-		problems := i.proxy.Problems()
-		for name, f := range i.followers {
-			f.Report(conflicts(problems, model.LinkSource(name)))
-		}
+		i.reportConflicts()
 		// Not before the instance's own sources have spoken: a follower takes what is missing for deleted.
 		if i.exporter != nil && whole && i.catalog.Heard(snapshot) {
 			i.exporter.Publish(snapshot)
 		}
 	}
 	return nil
+}
+
+// reportConflicts tells followed clusters which of their routes lost against others.
+func (i *instance) reportConflicts() {
+	if len(i.followers) == 0 {
+		return
+	}
+	problems := i.proxy.Problems()
+	for name, f := range i.followers {
+		f.Report(conflicts(problems, model.LinkSource(name)))
+	}
 }
 
 // conflicts returns the problems that a followed cluster should know: those of its routes that lost against another.

@@ -21,17 +21,22 @@ func WithFiles(read func(name string) ([]byte, error)) Option {
 // Build turns the documents of one source into a snapshot without a version. Where two files define an object of the
 // same name, that of the file whose name sorts first is served; within the result nothing depends on the order of docs.
 func Build(source model.Source, docs []*Document, options ...Option) model.Snapshot {
-	b := newBuilder(source)
+	return newBuilder(source, options).build(inOrder(docs))
+}
+
+// inOrder returns documents in the order in which they claim names.
+func inOrder(docs []*Document) []*Document {
+	docs = slices.Clone(docs)
+	slices.SortStableFunc(docs, func(a, c *Document) int { return cmp.Compare(a.file, c.file) })
+	return docs
+}
+
+func newBuilder(source model.Source, options []Option) *builder {
+	b := &builder{source: source, snapshot: model.Snapshot{Source: source}, apart: true}
 	for _, o := range options {
 		o(b)
 	}
-	docs = slices.Clone(docs)
-	slices.SortStableFunc(docs, func(a, c *Document) int { return cmp.Compare(a.file, c.file) })
-	return b.build(docs)
-}
-
-func newBuilder(source model.Source) *builder {
-	return &builder{source: source, snapshot: model.Snapshot{Source: source}}
+	return b
 }
 
 // build is Build of documents in the order in which they claim names.
@@ -50,6 +55,8 @@ type builder struct {
 	around   surroundings
 	snapshot model.Snapshot
 	claimed  map[claim]document.Position // who claimed a name first
+	found    map[*part]*made             // what parts became that look around
+	apart    bool                        // each part became an object, and has its name alone
 }
 
 // expect makes room.
@@ -60,7 +67,7 @@ func (b *builder) expect(docs []*Document) {
 		routes += len(d.routers)
 	}
 	b.claimed = make(map[claim]document.Position, parts)
-	b.snapshot.Routes = make([]*model.Route, 0, routes)
+	b.snapshot.Routes = slices.Grow(b.snapshot.Routes, routes)
 }
 
 func (b *builder) add(d *Document) {
@@ -70,13 +77,28 @@ func (b *builder) add(d *Document) {
 		if earlier, taken := b.claimed[p.claim]; taken {
 			message := fmt.Sprintf("the name is already used in %s; this one is ignored, rename it", earlier)
 			b.snapshot.Problems = append(b.snapshot.Problems, p.conflict(b.source, message))
+			b.apart = false
 			continue
 		}
 		b.claimed[p.claim] = p.at
-		m := p.within(&b.around)
+		m := &p.made
+		if p.looked {
+			m = b.within(p)
+		}
+		b.apart = b.apart && !m.isNothing()
 		b.snapshot.Problems = append(b.snapshot.Problems, m.problems...)
 		m.put(&b.snapshot)
 	}
+}
+
+// within makes a part anew that looks around.
+func (b *builder) within(p *part) *made {
+	if b.found == nil {
+		b.found = make(map[*part]*made)
+	}
+	m, _ := p.make(&b.around)
+	b.found[p] = &m
+	return &m
 }
 
 // conflict is the problem of an object that is ignored for another with its name.

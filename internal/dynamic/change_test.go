@@ -68,6 +68,7 @@ func drawFile(t *rapid.T) string {
 func TestChangesGiveWhatABuildFromNothingGives(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		docs, twins := map[string]*Document{}, map[string]*Document{} // which share nothing
+		joined := NewDocuments("file/test")
 		var users string
 		var last, shown model.Snapshot
 		t.Repeat(map[string]func(*rapid.T){
@@ -92,6 +93,10 @@ func TestChangesGiveWhatABuildFromNothingGives(t *testing.T) {
 				if !reflect.DeepEqual(got, want) {
 					t.Fatalf("got %s\nwant, as from nothing, %s", asJSON(got), asJSON(want))
 				}
+				got = joined.Build(slices.Collect(maps.Values(docs)), filesDrawn(users))
+				if !reflect.DeepEqual(got, want) {
+					t.Fatalf("with a memory: got %s\nwant, as from nothing, %s", asJSON(got), asJSON(want))
+				}
 				if !reflect.DeepEqual(last, shown) {
 					t.Fatal("a snapshot was changed that had been published")
 				}
@@ -110,12 +115,16 @@ func decodeDrawn(t *rapid.T, name, text string) *Document {
 }
 
 func buildDrawn(docs map[string]*Document, users string) model.Snapshot {
-	return Build("file/test", slices.Collect(maps.Values(docs)), WithFiles(func(string) ([]byte, error) {
+	return Build("file/test", slices.Collect(maps.Values(docs)), filesDrawn(users))
+}
+
+func filesDrawn(users string) Option {
+	return WithFiles(func(string) ([]byte, error) {
 		if users == "" {
 			return nil, errors.New("no such file")
 		}
 		return []byte(users), nil
-	}))
+	})
 }
 
 func asJSON(s model.Snapshot) []byte {
@@ -156,21 +165,34 @@ http:
 // One of a hundred files was changed, and is decoded already.
 func BenchmarkChange(b *testing.B) {
 	const files, routes = 100, 100
-	docs := make([]*Document, files)
-	for f := range docs {
+	decode := func(f int, service string) *Document {
 		var text strings.Builder
 		text.WriteString("http:\n  routers:\n")
 		for i := range routes {
-			fmt.Fprintf(&text, "    r%d:\n      rule: Host(`h%[1]d.example`)\n      service: s%d\n", f*routes+i, i)
+			fmt.Fprintf(&text, "    r%d:\n      rule: Host(`h%[1]d.example`)\n      service: %s\n", f*routes+i, service)
 		}
-		var err error
-		if docs[f], err = Decode("file/test", fmt.Sprintf("%03d.yaml", f), []byte(text.String())); err != nil {
+		d, err := Decode("file/test", fmt.Sprintf("%03d.yaml", f), []byte(text.String()))
+		if err != nil {
 			b.Fatal(err)
 		}
+		return d
 	}
-	for b.Loop() {
-		if s := Build("file/test", docs); len(s.Routes) != files*routes {
-			b.Fatal(len(s.Routes))
+	docs := make([]*Document, files)
+	for f := range docs {
+		docs[f] = decode(f, "s")
+	}
+	states := []*Document{decode(files/2, "a"), decode(files/2, "b")}
+	run := func(build func([]*Document) model.Snapshot) func(b *testing.B) {
+		return func(b *testing.B) {
+			for n := 0; b.Loop(); n++ {
+				docs[files/2] = states[n%2]
+				if s := build(docs); len(s.Routes) != files*routes {
+					b.Fatal(len(s.Routes))
+				}
+			}
 		}
 	}
+	b.Run("nothing", run(func(docs []*Document) model.Snapshot { return Build("file/test", docs) }))
+	joined := NewDocuments("file/test")
+	b.Run("remembered", run(func(docs []*Document) model.Snapshot { return joined.Build(docs) }))
 }

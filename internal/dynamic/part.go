@@ -58,15 +58,6 @@ func (m *made) put(s *model.Snapshot) {
 	}
 }
 
-// within returns what a part is in its surroundings.
-func (p *part) within(around *surroundings) *made {
-	if !p.looked {
-		return &p.made
-	}
-	anew, _ := p.make(around)
-	return &anew
-}
-
 // surroundings are what objects may ask for that does not stand in their document.
 type surroundings struct {
 	read func(string) ([]byte, error) // nil: files cannot be read

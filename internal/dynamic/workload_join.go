@@ -125,11 +125,7 @@ func (j *joint) settle() model.Snapshot {
 		slices.SortFunc(s.Problems, model.Problem.Compare)
 		s.Problems, j.told = slices.Compact(s.Problems), true
 	}
-	return model.Snapshot{
-		Source: s.Source, Services: slices.Clone(s.Services), Routes: slices.Clone(s.Routes),
-		Middlewares: slices.Clone(s.Middlewares), Certificates: slices.Clone(s.Certificates),
-		Transports: slices.Clone(s.Transports), TLSOptions: slices.Clone(s.TLSOptions), Problems: slices.Clone(s.Problems),
-	}
+	return s.WithOwnLists()
 }
 
 // unite makes an object of its definitions: the first, and the endpoints of those that are like it.

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
-	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,9 +81,13 @@ func TestSharedStateIsClosedOnce(t *testing.T) {
 		}
 		state(b, "one")
 		keep := func(refs ...model.Ref) {
-			s.Keep(slices.Values(refs), slices.Values([]model.Ref{}))
+			var there []*model.Middleware
+			for _, ref := range refs {
+				there = append(there, &model.Middleware{Name: ref.Name})
+			}
+			s.Keep(there, nil)
 			wait(keepUnused)
-			s.Keep(slices.Values(refs), slices.Values([]model.Ref{}))
+			s.Keep(there, nil)
 		}
 		if keep(b); first.closed != 0 {
 			t.Error("it is closed, and another has it")

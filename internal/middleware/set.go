@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"fmt"
-	"iter"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -180,11 +179,11 @@ func (s *Set) Build(m *model.Middleware, use Use) (Func, error) {
 
 // Keep says which middlewares and routes the generation now serving has. Call it after each change of generation. The
 // state of the others is dropped by the first call that comes 10 minutes or more after the one that missed them.
-func (s *Set) Keep(middlewares, routes iter.Seq[model.Ref]) {
+func (s *Set) Keep(middlewares []*model.Middleware, routes []*model.Route) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// By what states belong to: they are few beside all objects.
+	// By what states belong to: mostly they are few beside all objects.
 	used, routed := make(map[model.Ref]bool), make(map[model.Ref]bool)
 	for at := range s.states {
 		used[at.middleware], routed[at.route] = at.middleware == (model.Ref{}), at.route == (model.Ref{})
@@ -222,11 +221,18 @@ func (s *Set) Problems() (list []model.Problem) {
 	return slices.CompactFunc(list, func(a, b model.Problem) bool { return a.Compare(b) == 0 }) // some share a state
 }
 
-// mark sets those of the references that are there.
-func mark(of map[model.Ref]bool, there iter.Seq[model.Ref]) {
-	for ref := range there {
-		if _, ok := of[ref]; ok {
-			of[ref] = true
+// mark sets those of the references that are in a sorted list.
+func mark[T interface{ Ref() model.Ref }](of map[model.Ref]bool, list []T) {
+	if len(of) < len(list)/16 {
+		for ref := range of {
+			_, found := slices.BinarySearchFunc(list, ref, func(o T, r model.Ref) int { return o.Ref().Compare(r) })
+			of[ref] = of[ref] || found
+		}
+		return
+	}
+	for _, o := range list {
+		if _, ok := of[o.Ref()]; ok {
+			of[o.Ref()] = true
 		}
 	}
 }

@@ -2,7 +2,6 @@ package middleware
 
 import (
 	"errors"
-	"iter"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -373,27 +372,25 @@ func TestKeepDropsWhatIsGone(t *testing.T) {
 			w, _ := exchange(f, request("/"))
 			return w.Code
 		}
-		none := slices.Values([]model.Ref(nil))
-		both := slices.Values([]model.Ref{m.Ref(), m2.Ref()})
-		one := slices.Values([]model.Ref{m.Ref()})
+		both, one := []*model.Middleware{m, &m2}, []*model.Middleware{m}
 		if a, b := status(m), status(&m2); a != 200 || b != 200 {
 			t.Fatalf("first requests: %d, %d", a, b)
 		}
-		s.Keep(both, none)
-		s.Keep(one, none)
+		s.Keep(both, nil)
+		s.Keep(one, nil)
 		wait(keepUnused - 1)
-		s.Keep(one, none)
+		s.Keep(one, nil)
 		if got := status(&m2); got != 429 {
 			t.Fatalf("forgotten too early: %d", got)
 		}
 		wait(1)
-		s.Keep(one, none) // gone anew: Build had used it
+		s.Keep(one, nil) // gone anew: Build had used it
 		if got := status(&m2); got != 429 {
 			t.Fatalf("forgotten though it was used: %d", got)
 		}
-		s.Keep(one, none)
+		s.Keep(one, nil)
 		wait(keepUnused)
-		s.Keep(one, none)
+		s.Keep(one, nil)
 		if got := status(&m2); got != 200 {
 			t.Errorf("not forgotten: %d", got)
 		}
@@ -409,17 +406,24 @@ func TestKeepDropsWhatBelongsToARoute(t *testing.T) {
 		s := NewSet(Options{})
 		middleware, route := model.ParseRef("m@file"), model.ParseRef("r@file")
 		at := place{middleware, route}
-		refs := func(list ...model.Ref) iter.Seq[model.Ref] { return slices.Values(list) }
+		many := slices.Repeat([]*model.Route{{Name: model.ParseName("a")}}, 100) // of which states have few
+		middlewares := []*model.Middleware{{Name: middleware.Name, Source: middleware.Source}}
+		routes := slices.Concat(many, []*model.Route{{Name: route.Name, Source: route.Source}})
 		made := 0
 		state := func() int { return stateOf(s, at, "like", func() int { made++; return made }) }
 		if a, b := state(), state(); a != 1 || b != 1 {
 			t.Errorf("made %d, then %d", a, b)
 		}
-		s.Keep(refs(middleware), refs(route))
+		s.Keep(middlewares, many)
+		s.Keep(middlewares, routes)
 		wait(2 * keepUnused)
-		s.Keep(refs(middleware), refs())
+		s.Keep(middlewares, routes)
+		if got := state(); got != 1 {
+			t.Errorf("forgotten though its route is there: %d", got)
+		}
+		s.Keep(middlewares, many)
 		wait(keepUnused)
-		s.Keep(refs(middleware), refs())
+		s.Keep(middlewares, many)
 		if got := state(); got != 2 {
 			t.Errorf("still %d", got)
 		}

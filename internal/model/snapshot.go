@@ -78,17 +78,55 @@ func reuse[T object](prev, next []T) (changed bool) {
 		for i < len(prev) && prev[i].Ref().Compare(ref) < 0 {
 			i++
 		}
-		switch {
-		case i == len(prev) || prev[i].Ref() != ref:
+		if i == len(prev) || prev[i].Ref() != ref {
 			changed = true
-		case prev[i] == obj:
-		case reflect.DeepEqual(prev[i], obj):
-			next[j] = prev[i]
-		default:
-			changed = true
+			continue
 		}
+		if prev[i] != obj {
+			if reflect.DeepEqual(prev[i], obj) {
+				next[j] = prev[i]
+			} else {
+				changed = true
+			}
+		}
+		i++
 	}
 	return changed || len(prev) != len(next)
+}
+
+// Recall replaces each object of next that is in said, too, by what was published for it: published has, in said's
+// place, objects that are equal to said's. All are sorted; next must not be published yet.
+func Recall(said, published, next *Snapshot) {
+	recall(said.Services, published.Services, next.Services)
+	recall(said.Routes, published.Routes, next.Routes)
+	recall(said.Middlewares, published.Middlewares, next.Middlewares)
+	recall(said.Transports, published.Transports, next.Transports)
+	recall(said.Certificates, published.Certificates, next.Certificates)
+	recall(said.TLSOptions, published.TLSOptions, next.TLSOptions)
+}
+
+func recall[T object](said, published, next []T) {
+	i := 0
+	for j, obj := range next {
+		if i < len(said) && said[i] != obj {
+			ref := obj.Ref()
+			for i < len(said) && said[i] != obj && said[i].Ref().Compare(ref) < 0 {
+				i++
+			}
+		}
+		if i < len(said) && said[i] == obj {
+			next[j] = published[i]
+			i++
+		}
+	}
+}
+
+// WithOwnLists returns the snapshot with lists of its own, of the same objects.
+func (s Snapshot) WithOwnLists() Snapshot {
+	s.Services, s.Routes, s.Middlewares = slices.Clone(s.Services), slices.Clone(s.Routes), slices.Clone(s.Middlewares)
+	s.Transports, s.Certificates = slices.Clone(s.Transports), slices.Clone(s.Certificates)
+	s.TLSOptions, s.Problems, s.Order = slices.Clone(s.TLSOptions), slices.Clone(s.Problems), slices.Clone(s.Order)
+	return s
 }
 
 // Find returns the object of a sorted list that ref names.

@@ -94,6 +94,61 @@ func TestReuseAgreesWithBytes(t *testing.T) {
 	})
 }
 
+// To recall what was published spares comparing, and changes nothing else.
+func TestRecallAgreesWithReuse(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		published, said := drawRoutes(t), model.Snapshot{}
+		for _, r := range published.Routes { // equal, but not the same
+			again := *r
+			said.Routes = append(said.Routes, rapid.SampledFrom([]*model.Route{r, &again}).Draw(t, "again"))
+		}
+		next := drawRoutes(t)
+		for i, r := range next.Routes {
+			if old, ok := model.Find(said.Routes, r.Ref()); ok && rapid.Bool().Draw(t, "unchanged") {
+				next.Routes[i] = old
+			}
+		}
+		recalled, want := next.WithOwnLists(), next.WithOwnLists()
+		model.Recall(&said, &published, &recalled)
+		for i, r := range recalled.Routes {
+			if at := slices.Index(said.Routes, next.Routes[i]); at >= 0 && r != published.Routes[at] {
+				t.Fatalf("%v is not recalled", r.Ref())
+			}
+		}
+		a, b := model.Reuse(&published, &recalled), model.Reuse(&published, &want)
+		if a != b || !slices.Equal(recalled.Routes, want.Routes) {
+			t.Fatalf("with recalling: %v, %s; without: %v, %s", a, encode(t, recalled), b, encode(t, want))
+		}
+	})
+}
+
+// Whatever came before, a list is sorted, and what is new in it is brought in order.
+func TestSortAfter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		last, next := drawRoutes(t), drawRoutes(t)
+		for i, r := range next.Routes {
+			if old, ok := model.Find(last.Routes, r.Ref()); ok && rapid.Bool().Draw(t, "unchanged") {
+				next.Routes[i] = old
+			} else {
+				r.EntryPoints = []string{"web", "second"}
+			}
+		}
+		want := slices.Clone(next.Routes)
+		if rapid.Bool().Draw(t, "shuffle") {
+			shuffle(t, next.Routes)
+		}
+		next.SortAfter(&last)
+		if !slices.Equal(next.Routes, want) {
+			t.Fatalf("not sorted: %s", encode(t, next))
+		}
+		for _, r := range next.Routes {
+			if !slices.IsSorted(r.EntryPoints) {
+				t.Fatalf("the entry points of %v are not sorted", r.Ref())
+			}
+		}
+	})
+}
+
 func drawRoutes(t *rapid.T) model.Snapshot {
 	var s model.Snapshot
 	for i := range 5 {

@@ -6,22 +6,14 @@ import (
 	"slices"
 )
 
-// sortObjects sorts a list that comes after another one, and returns the part of it that holds all that was not in that
-// one. What both begin with and end with is in order as it is.
+// sortObjects sorts a list that comes after another one, which is sorted, and returns what of it was not in that one;
+// or all of it, where it was not in order.
 //
 // It sorts numbers in their place: ten thousand objects are all over the memory, and are compared a dozen times each. A
 // number has what the names begin to differ with.
 func sortObjects[T object](last, list []T) (fresh []T) {
-	from, to := 0, len(list)
-	for from < min(len(last), to) && last[from] == list[from] {
-		from++
-	}
-	for end := len(last); to > from && end > from && last[end-1] == list[to-1]; end-- {
-		to--
-	}
-	around := list[max(from-1, 0):min(to+1, len(list))]
-	if slices.IsSortedFunc(around, func(a, b T) int { return a.Ref().Compare(b.Ref()) }) {
-		return list[from:to]
+	if fresh, ok := freshOf(last, list); ok {
+		return fresh
 	}
 	type key struct {
 		begin uint64
@@ -44,6 +36,30 @@ func sortObjects[T object](last, list []T) (fresh []T) {
 	}
 	copy(list, sorted)
 	return list
+}
+
+// freshOf returns what of a list is not in another one, which is sorted; false: the list is not. It looks at those
+// objects only that the two do not have in the same order.
+func freshOf[T object](last, list []T) (fresh []T, sorted bool) {
+	known := true // the object before is in both
+	for j, o := range list {
+		next := len(last) > 0 && last[0] == o
+		if !next {
+			ref := o.Ref()
+			for len(last) > 0 && last[0] != o && last[0].Ref().Compare(ref) < 0 {
+				last = last[1:]
+			}
+		}
+		if (!next || !known) && j > 0 && list[j-1].Ref().Compare(o.Ref()) > 0 {
+			return nil, false
+		}
+		if known = len(last) > 0 && last[0] == o; known {
+			last = last[1:]
+		} else {
+			fresh = append(fresh, o)
+		}
+	}
+	return fresh, true
 }
 
 // commonBegin is how many bytes all objects' leading texts have in common.

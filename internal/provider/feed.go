@@ -21,7 +21,10 @@ type feed struct {
 	runs      int  // how many there were
 	published bool // this run published
 	last      model.Snapshot
-	failure   string // why the source cannot be read; "" when it can
+	// said is what last was made of. An object that the provider says again is told by its pointer, also where another
+	// one was published for it, which was there before and is equal.
+	said    model.Snapshot
+	failure string // why the source cannot be read; "" when it can
 }
 
 // begin opens the feed for one run, which publishes with the function that is returned. What a goroutine that the
@@ -51,7 +54,11 @@ func (f *feed) publish(run int, next model.Snapshot) {
 	}
 	f.published = true
 	next.Source = f.source
-	next.SortAfter(&f.last)
+	next.SortAfter(&f.said)
+	said := next
+	next = said.WithOwnLists()
+	model.Recall(&f.said, &f.last, &next)
+	f.said = said
 	changed := model.Reuse(&f.last, &next)
 	if !changed && f.failure == "" && f.last.Version > 0 {
 		return

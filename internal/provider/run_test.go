@@ -3,6 +3,7 @@ package provider_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"slices"
@@ -208,3 +209,39 @@ func TestRunDone(t *testing.T) {
 		t.Errorf("Run = %v after %d starts, want nil after none", err, len(s.started))
 	}
 }
+
+// A provider says ten thousand routes again, one of which is another: of the others, each is equal to the one that was
+// published, and not the same, since it was read again once.
+func BenchmarkPublish(b *testing.B) {
+	ended := errors.New("ended")
+	read := func(n int) *model.Route {
+		name := fmt.Sprintf("r%05d", n)
+		return &model.Route{Name: model.Name{Name: name}, Source: source, Match: model.Leaf(model.Host, name+".example")}
+	}
+	var first, again model.Snapshot
+	for n := range 10_000 {
+		first.Routes, again.Routes = append(first.Routes, read(n)), append(again.Routes, read(n))
+	}
+	ctx, cancel := context.WithCancel(b.Context())
+	p := &script{runs: []run{func(_ context.Context, publish func(model.Snapshot)) error {
+		publish(first)
+		publish(again.WithOwnLists())
+		for n := 0; b.Loop(); n++ {
+			s := again.WithOwnLists()
+			changed := *s.Routes[n%len(s.Routes)]
+			changed.Priority = n
+			s.Routes[n%len(s.Routes)] = &changed
+			publish(s)
+		}
+		cancel()
+		return ended
+	}}}
+	if err := provider.Run(ctx, source, p, forgetful{}, slog.New(slog.DiscardHandler)); err != nil {
+		b.Fatal(err)
+	}
+}
+
+type forgetful struct{}
+
+func (forgetful) Set(model.Snapshot)       {}
+func (forgetful) Fail(model.Source, error) {}

@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"iter"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
@@ -77,6 +77,27 @@ type builder struct {
 
 	last  *generation
 	pools map[reached]*pooled
+	// The rules of routes of the lane of TCP, and of those that say something of TLS: they are few, and to look at all
+	// rules for them would take longer than most changes.
+	streams, secured slots
+}
+
+// slots are those of some of a table's rules.
+type slots map[int]bool
+
+func (s slots) note(slot int, in bool) {
+	if delete(s, slot); in {
+		s[slot] = true
+	}
+}
+
+// of returns the rules, in the order of their slots.
+func (s slots) of(rules []*route.Rule) []*route.Rule {
+	some := make([]*route.Rule, 0, len(s))
+	for _, slot := range slices.Sorted(maps.Keys(s)) {
+		some = append(some, rules[slot])
+	}
+	return some
 }
 
 // pooled is the pool of a service so reached, and how many actions of the newest generation use it.
@@ -93,7 +114,7 @@ func newBuilder(o Options, tunnels *tunnels, copies *copies) *builder {
 		transports: &transports{poison: o.Poison, workload: o.Workload}, copier: newCopier(),
 		tunnels: tunnels, copies: copies, traced: o.Traces != nil,
 		last:  newGeneration(new(model.Snapshot), false, route.Compile(new(model.Snapshot)), nil, nil, nil),
-		pools: make(map[reached]*pooled),
+		pools: make(map[reached]*pooled), streams: make(slots), secured: make(slots),
 	}
 	return b
 }
@@ -111,6 +132,8 @@ func (b *builder) next(s *model.Snapshot, whole bool) *generation {
 		if was == is {
 			continue
 		}
+		b.streams.note(slot, is != nil && is.Route.Lane == model.LaneTCP)
+		b.secured.note(slot, is != nil && hasTerms(is.Route))
 		if was != nil {
 			replaced = append(replaced, b.last.actions[slot])
 		}
@@ -124,19 +147,10 @@ func (b *builder) next(s *model.Snapshot, whole bool) *generation {
 	for _, a := range replaced { // after the new ones: a pool that both use lives on
 		b.release(a)
 	}
-	b.middlewares.Keep(refs(s.Middlewares), refs(s.Routes))
-	b.last = newGeneration(s, whole, table, actions, findStreams(rules, b.entryPoints), b.newTerms(s, rules))
+	b.middlewares.Keep(s.Middlewares, s.Routes)
+	streams := findStreams(b.streams.of(rules), b.entryPoints)
+	b.last = newGeneration(s, whole, table, actions, streams, b.newTerms(s, rules))
 	return b.last
-}
-
-func refs[T interface{ Ref() model.Ref }](objects []T) iter.Seq[model.Ref] {
-	return func(yield func(model.Ref) bool) {
-		for _, o := range objects {
-			if !yield(o.Ref()) {
-				return
-			}
-		}
-	}
 }
 
 func at(rules []*route.Rule, slot int) *route.Rule {

@@ -82,13 +82,10 @@ func (p *Proxy) finishStream(s *streaming) {
 // streamsOn says which routes of the lane of TCP there are on an entry point.
 type streamsOn struct{ plain, tls bool }
 
-// findStreams says it of every entry point that has some.
+// findStreams says it of every entry point that has some, given the rules of such routes.
 func findStreams(rules []*route.Rule, entryPoints []EntryPoint) map[string]streamsOn {
 	found := make(map[string]streamsOn)
 	for _, rule := range rules {
-		if rule == nil || rule.Route.Lane != model.LaneTCP {
-			continue
-		}
 		for _, name := range entryPointsOf(rule.Route, entryPoints) {
 			on := found[name]
 			on.tls = on.tls || rule.Route.TLS

@@ -70,11 +70,11 @@ func (b *builder) newTerms(s *model.Snapshot, rules []*route.Rule) *terms {
 			t.points[e.Name] = &pointTerms{standard: standard}
 		}
 	}
-	for _, rule := range rules {
-		if rule != nil && len(rule.Route.TLSNames) > 0 {
+	for _, rule := range b.secured.of(rules) {
+		if len(rule.Route.TLSNames) > 0 {
 			t.want(b, rule.Route)
 		}
-		if rule == nil || rule.Route.TLSOptions == (model.Ref{}) {
+		if rule.Route.TLSOptions == (model.Ref{}) {
 			continue
 		}
 		if t.named == nil {
@@ -93,6 +93,9 @@ func (b *builder) newTerms(s *model.Snapshot, rules []*route.Rule) *terms {
 	slices.SortFunc(t.listed, model.Problem.Compare)
 	return t
 }
+
+// hasTerms reports whether a route says something of TLS.
+func hasTerms(r *model.Route) bool { return len(r.TLSNames) > 0 || r.TLSOptions != (model.Ref{}) }
 
 func (t *terms) report(r *model.Route, code model.Code, message string) {
 	t.listed = append(t.listed, model.Problem{

@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"log/slog"
+	"slices"
 
 	"github.com/fairlead/fairlead/internal/dynamic"
 	"github.com/fairlead/fairlead/internal/model"
@@ -36,10 +37,10 @@ func New(c Config, log *slog.Logger) *Provider {
 // Run publishes what the path holds, now and whenever it changes. It returns an error when the path, or a folder
 // below it, cannot be read.
 func (p *Provider) Run(ctx context.Context, publish func(model.Snapshot)) error {
+	documents := dynamic.NewDocuments(p.source)
 	return p.files.Run(ctx, func(v folder.View[dynamic.Document]) {
-		s := dynamic.Build(p.source, v.Documents(), dynamic.WithFiles(v.Attachment))
-		s.Problems = append(s.Problems, v.Problems()...)
-		s.Sort()
+		s := documents.Build(v.Documents(), dynamic.WithFiles(v.Attachment))
+		s.Problems = slices.Concat(s.Problems, v.Problems()) // a list of its own
 		publish(s)
 	})
 }
