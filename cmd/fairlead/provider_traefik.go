@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"time"
 
 	"github.com/fairlead/fairlead/internal/config"
 	"github.com/fairlead/fairlead/internal/link"
@@ -26,6 +27,7 @@ func newTraefik(c config.Traefik, log *slog.Logger) (provider.Provider, error) {
 	}
 	o := traefik.Config{
 		Source: c.Source(), URL: c.Endpoint, Header: header, TLS: tls, Timeout: c.PollTimeout, Interval: c.PollInterval,
+		Settle:      10 * time.Second, // a Traefik tells itself at most every 2 s, by default
 		EntryPoints: c.EntryPoints, Bound: boundBy(grantOf(c.Grant)),
 	}
 	if t := c.EntryPointTLS; t != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptrace"
 	"slices"
 	"strings"
 	"time"
@@ -60,13 +61,31 @@ func newClient(c *Config, header http.Header) *client {
 	}}
 }
 
-// routers returns all of them, sorted by name. They are asked for at once: if they changed between two pages, one that
-// is on both or on neither would be told wrong.
-func (c *client) routers(ctx context.Context) ([]router, error) {
+// routers returns all of them, sorted by name, and whether they came over a new connection. They are asked for at once:
+// if they changed between two pages, one that is on both or on neither would be told wrong.
+func (c *client) routers(ctx context.Context) (all []router, anew bool, err error) {
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn: func(by httptrace.GotConnInfo) { anew = !by.Reused },
+	})
 	body, next, err := c.get(ctx, fmt.Sprintf("/api/http/routers?per_page=%d", maxRouters))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
+	if all, err = parse(body); err != nil {
+		return nil, false, err
+	}
+	switch next {
+	case "":
+		return nil, false, errors.New("its API does not say which page is the next: is it a Traefik?")
+	case "1": // as after the last
+	default:
+		return nil, false, fmt.Errorf("it has more than %d routers", maxRouters)
+	}
+	return all, anew, nil
+}
+
+// parse reads a list of routers and sorts it.
+func parse(body []byte) ([]router, error) {
 	var all []router
 	if err := json.Unmarshal(body, &all); err != nil || all == nil {
 		return nil, errors.New("what its API answers is no list of routers")
@@ -75,13 +94,6 @@ func (c *client) routers(ctx context.Context) ([]router, error) {
 		if r.Name == "" {
 			return nil, errors.New("its API lists a router without a name")
 		}
-	}
-	switch next {
-	case "":
-		return nil, errors.New("its API does not say which page is the next: is it a Traefik?")
-	case "1": // as after the last
-	default:
-		return nil, fmt.Errorf("it has more than %d routers", maxRouters)
 	}
 	slices.SortFunc(all, func(a, b router) int { return strings.Compare(a.Name, b.Name) })
 	return all, nil

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/model"
@@ -20,8 +21,9 @@ type Config struct {
 	Header  func() (http.Header, error)
 	TLS     *tls.Config   // for its API; nil: the machine's
 	Timeout time.Duration // of a request to it
-	// Interval is the time between two looks.
-	Interval time.Duration
+	// Interval is the time between two looks. Settle is how long routers that are missing are waited for, after it may
+	// have been started anew.
+	Interval, Settle time.Duration
 	// EntryPoints are where its entry points are reached, by their names there: the URL of each. Routers that are on none
 	// of them are left out.
 	EntryPoints map[string]string
@@ -42,10 +44,15 @@ type Trust struct {
 type Provider struct {
 	config Config
 	log    *slog.Logger
+
+	// Runs follow each other: the next one begins with what the one before has published last.
+	known   []router
+	waiting bool // for what is missing
+	until   time.Time
 }
 
 // New returns a provider.
-func New(c Config, log *slog.Logger) *Provider { return &Provider{c, log} }
+func New(c Config, log *slog.Logger) *Provider { return &Provider{config: c, log: log} }
 
 // Run publishes the routers, now and whenever a look at them shows a change.
 func (p *Provider) Run(ctx context.Context, publish func(model.Snapshot)) error {
@@ -57,14 +64,13 @@ func (p *Provider) Run(ctx context.Context, publish func(model.Snapshot)) error 
 	defer c.http.CloseIdleConnections()
 	tick := time.NewTicker(p.config.Interval)
 	defer tick.Stop()
-	var known []router
-	for first := true; ; first = false {
-		found, err := c.routers(ctx)
+	for first := true; ; {
+		found, anew, err := c.routers(ctx)
 		if err != nil {
 			return fmt.Errorf("asking for its routers: %w", err)
 		}
-		if first || !reflect.DeepEqual(found, known) {
-			known = found
+		if p.believes(found, anew) && (first || !reflect.DeepEqual(found, p.known)) {
+			first, p.known = false, found
 			publish(p.snapshot(found))
 		}
 		select {
@@ -73,4 +79,24 @@ func (p *Provider) Run(ctx context.Context, publish func(model.Snapshot)) error 
 		case <-tick.C:
 		}
 	}
+}
+
+// believes reports whether what was found is all that there is. The API of a Traefik that was started anew answers
+// before its own providers have told it everything. So where routers are missing from what comes over a new connection,
+// they are waited for.
+func (p *Provider) believes(found []router, anew bool) bool {
+	if anew && !p.waiting {
+		p.waiting, p.until = true, time.Now().Add(p.config.Settle)
+	}
+	p.waiting = p.waiting && time.Now().Before(p.until) && lacks(found, p.known)
+	return !p.waiting
+}
+
+// lacks reports whether one of known is missing.
+func lacks(found, known []router) bool {
+	there := make(map[string]bool, len(found))
+	for _, r := range found {
+		there[r.Name] = true
+	}
+	return slices.ContainsFunc(known, func(r router) bool { return !there[r.Name] })
 }

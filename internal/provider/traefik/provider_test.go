@@ -32,7 +32,9 @@ type fake struct {
 	mu      sync.Mutex
 	routers []object
 	broken  bool
-	body    string // in place of the list
+	body    string   // in place of the list
+	started []object // anew: these are what is read over a new connection; nil: it was not
+	asked   chan struct{}
 }
 
 func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -65,7 +67,17 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.WriteString(w, f.body)
 		return
 	}
+	if f.started != nil {
+		w.Header().Set("Connection", "close")
+	}
 	_ = json.NewEncoder(w).Encode(append([]object{}, f.routers[begin:end]...))
+	if f.started != nil {
+		f.routers, f.started = f.started, nil
+	}
+	select {
+	case f.asked <- struct{}{}:
+	default:
+	}
 }
 
 // number reads one of the query; 0: it is none.
@@ -272,5 +284,41 @@ func TestTooMany(t *testing.T) {
 	_, err := first(t, start(t, &fake{routers: make([]object, 100_001), body: "[]"}))
 	if err == nil || !strings.Contains(err.Error(), "more than 100000") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A Traefik that was started anew has not read everything yet: what is missing then is waited for. What is missing
+// later is gone.
+func TestStartedAnew(t *testing.T) {
+	list := func(names ...string) []object {
+		all := []object{}
+		for _, name := range names {
+			all = append(all, object{"name": name + "@file", "rule": "Path(`/" + name + "`)", "service": "s",
+				"entryPoints": []string{"web"}})
+		}
+		return all
+	}
+	say := func(s model.Snapshot) (said string) {
+		for _, r := range s.Routes {
+			said += strings.TrimSuffix(r.Name.Name, ".file")
+		}
+		return said
+	}
+	for settle, want := range map[time.Duration]string{time.Hour: "abc", time.Millisecond: "b"} {
+		f := &fake{routers: list("a", "b")}
+		w := providertest.Start(t, start(t, f, func(c *traefik.Config) { c.Settle = settle }), say)
+		w.Until("ab")
+		f.change(func() { f.started, f.asked = list("b"), make(chan struct{}) })
+		for range 5 {
+			<-f.asked
+		}
+		if settle == time.Hour {
+			f.change(func() { f.routers = list("a", "b", "c") })
+		}
+		if got := say(<-w.Published); got != want {
+			t.Errorf("waiting %v: published %q, want %q", settle, got, want)
+		}
+		f.change(func() { f.routers = list("c") })
+		w.Until("c")
 	}
 }
