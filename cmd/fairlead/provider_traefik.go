@@ -26,7 +26,7 @@ func newTraefik(c config.Traefik, log *slog.Logger) (provider.Provider, error) {
 		return nil, err
 	}
 	o := traefik.Config{
-		Source: c.Source(), URL: c.Endpoint, Header: header, TLS: tls, Timeout: c.PollTimeout, Interval: c.PollInterval,
+		Source: c.Source(), URLs: c.URLs(), Header: header, TLS: tls, Timeout: c.PollTimeout, Interval: c.PollInterval,
 		Settle:      10 * time.Second, // a Traefik tells itself at most every 2 s, by default
 		EntryPoints: c.EntryPoints, Bound: boundBy(grantOf(c.Grant)),
 	}

@@ -10,8 +10,11 @@ import (
 
 // Traefik is a running Traefik that is followed through its API, as a cluster is over a link.
 type Traefik struct {
-	Name     string `doc:"name"`     // default: "main"
-	Endpoint string `doc:"endpoint"` // required: the URL of its API, without /api
+	Name string `doc:"name"` // default: "main"
+	// Endpoint or Endpoints are the URLs of its API, without /api; exactly one is set. Several are replicas with the same
+	// configuration: one of them is asked, and the next when it does not answer as it should.
+	Endpoint  string   `doc:"endpoint"`
+	Endpoints []string `doc:"endpoints"`
 	// PollInterval is the time between two looks; default: 1 s. PollTimeout is for an answer; default: 5 s.
 	PollInterval  time.Duration     `doc:"pollInterval"`
 	PollTimeout   time.Duration     `doc:"pollTimeout"`
@@ -20,9 +23,9 @@ type Traefik struct {
 	Username      string            `doc:"username"` // for the API
 	Password      KeyRef            `doc:"password"`
 	TLS           *ClientTLS        `doc:"tls"` // for the API
-	// EntryPoints are the URLs, scheme, host and port, at which its entry points are reached, by their names there. At
-	// least one.
-	EntryPoints map[string]string `doc:"entryPoints"`
+	// EntryPoints are the URLs, scheme, host and port, at which its entry points are reached, by their names there: one
+	// for each replica. At least one.
+	EntryPoints map[string][]string `doc:"entryPoints"`
 	// EntryPointTLS is what its entry points with TLS must show.
 	EntryPointTLS *EntryPointTrust `doc:"entryPointTLS"`
 	Grant         Grant            `doc:"grant"`
@@ -38,16 +41,20 @@ type EntryPointTrust struct {
 // Source returns the source of the provider's objects.
 func (t Traefik) Source() model.Source { return source("traefik", t.Name) }
 
+// URLs returns where its API is.
+func (t Traefik) URLs() []string {
+	if t.Endpoint != "" {
+		return []string{t.Endpoint}
+	}
+	return t.Endpoints
+}
+
 // traefikOf returns what reads a Traefik. What a grant may name are the instance's entry points.
 func (l *loader) traefikOf(c *Config) func(part) Provider {
 	return func(p part) Provider {
 		t := Traefik{Name: defaultProvider, PollInterval: time.Second, PollTimeout: 5 * time.Second}
 		l.decode(p, &t)
-		l.required(p, "endpoint", `"http://10.0.0.5:8080"`)
-		l.url(p.key("endpoint"), t.Endpoint)
-		if strings.HasSuffix(strings.TrimSuffix(t.Endpoint, "/"), "/api") {
-			l.wrong(p.key("endpoint"), "leave /api out")
-		}
+		l.traefikAPI(p, t)
 		l.positive(p.key("pollInterval"), t.PollInterval)
 		l.positive(p.key("pollTimeout"), t.PollTimeout)
 		l.fields(p, t.Headers, t.SecretHeaders)
@@ -57,12 +64,8 @@ func (l *loader) traefikOf(c *Config) func(part) Provider {
 		l.absolute(&t.Password.File)
 		l.clientTLS(p.key("tls"), t.TLS)
 		l.required(p, "entryPoints", `{websecure: "https://10.0.0.5:443"}`)
-		for name, text := range t.EntryPoints {
-			l.url(p.key("entryPoints").key(name), text)
-			if rest := strings.TrimSuffix(text, "/"); strings.Count(rest, "/") > 2 || strings.ContainsAny(rest, "?#") {
-				l.wrong(p.key("entryPoints").key(name), "has a path; write scheme, host and port")
-			}
-			t.EntryPoints[name] = strings.TrimSuffix(text, "/")
+		for name, urls := range t.EntryPoints {
+			l.entryPointOf(p.key("entryPoints").key(name), urls)
 		}
 		if trust := t.EntryPointTLS; trust != nil {
 			l.clientTLS(p.key("entryPointTLS"), &ClientTLS{
@@ -75,5 +78,42 @@ func (l *loader) traefikOf(c *Config) func(part) Provider {
 			l.wrong(p.key("grant"), "grants tcp or udp, but only HTTP routers are followed; remove it")
 		}
 		return t
+	}
+}
+
+// traefikAPI checks where the API of a Traefik is said to be.
+func (l *loader) traefikAPI(p part, t Traefik) {
+	if t.Endpoint != "" && len(t.Endpoints) > 0 {
+		l.wrong(p.key("endpoints"), "endpoint and endpoints are both given; remove one")
+	}
+	if len(t.Endpoints) == 0 {
+		l.required(p, "endpoint", `"http://10.0.0.5:8080"`)
+	}
+	one := func(p part, text string) {
+		l.url(p, text)
+		if strings.HasSuffix(strings.TrimSuffix(text, "/"), "/api") {
+			l.wrong(p, "leave /api out")
+		}
+	}
+	one(p.key("endpoint"), t.Endpoint)
+	for i, text := range t.Endpoints {
+		one(p.key("endpoints").item(i), text)
+	}
+}
+
+// entryPointOf checks where an entry point of a Traefik is said to be, and takes slashes at the end away.
+func (l *loader) entryPointOf(p part, urls []string) {
+	if len(urls) == 0 {
+		l.wrong(p, "names no URL")
+	}
+	for i, text := range urls {
+		l.url(p, text)
+		urls[i] = strings.TrimSuffix(text, "/")
+		if strings.Count(urls[i], "/") > 2 || strings.ContainsAny(urls[i], "?#") {
+			l.wrong(p, "has a path; write scheme, host and port")
+		}
+		if strings.HasPrefix(text, "https:") != strings.HasPrefix(urls[0], "https:") {
+			l.wrong(p, "has URLs with TLS and without; an entry point has all or none")
+		}
 	}
 }

@@ -19,7 +19,7 @@ func TestCluster(t *testing.T) {
 	}
 	program := instance.Program(t)
 	for name, test := range map[string]func(*testing.T, string){
-		"follow": follow, "order": order, "crash": crash,
+		"follow": follow, "order": order, "record": record, "crash": crash, "two": two, "replicas": replicas,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

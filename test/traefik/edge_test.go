@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/fairlead/fairlead/test/instance"
@@ -21,16 +22,34 @@ import (
 // guarded makes the place for a Traefik whose API wants a password.
 func guarded(t *testing.T) *lab.Traefik {
 	t.Helper()
-	return lab.NewTraefik(t, "testdata/guarded", map[string]string{"SERVICE": service(t)}, "web", "websecure", "inside")
+	return newTraefik(t, "testdata/guarded", newService(t), "web", "websecure", "inside")
+}
+
+// open makes the place for one whose API is open to all.
+func open(t *testing.T, s *service) *lab.Traefik {
+	t.Helper()
+	return newTraefik(t, "testdata/open", s, "web", "websecure")
+}
+
+func newTraefik(t *testing.T, files string, s *service, entryPoints ...string) *lab.Traefik {
+	t.Helper()
+	return lab.NewTraefik(t, files, map[string]string{"SERVICE": s.URL}, entryPoints...)
 }
 
 // asker is the address that clients have.
 const asker = "127.0.0.9"
 
 // service is what is behind a Traefik: it answers with what it was asked for. Who asks must have come along.
-func service(t *testing.T) string {
+type service struct {
+	*httptest.Server
+	asked atomic.Int64 // how often
+}
+
+func newService(t *testing.T) *service {
 	t.Helper()
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	s := &service{}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.asked.Add(1)
 		by := strings.Join(r.Header["X-Forwarded-For"], "+")
 		if by != asker && by != asker+", 127.0.0.1" || r.Header.Get("X-Real-Ip") != asker {
 			w.WriteHeader(http.StatusTeapot)
@@ -40,7 +59,7 @@ func service(t *testing.T) string {
 		fmt.Fprintf(w, "%s %s %s", r.Host, r.URL.Path, r.Header.Get("X-Forwarded-Proto"))
 	}))
 	t.Cleanup(s.Close)
-	return s.URL
+	return s
 }
 
 // client asks at one address, or two: in plain text, and over TLS.
@@ -120,13 +139,20 @@ type edge struct {
 // startEdge runs an edge before a Traefik, with other values for its files than the usual.
 func startEdge(t *testing.T, program string, p *lab.Traefik, other map[string]string) *edge {
 	t.Helper()
-	folder := t.TempDir()
 	values := map[string]string{
 		"API": p.Address(), "WEB": p.EntryPoint("web"), "WEBSECURE": p.EntryPoint("websecure"), "CA": p.File("cert.pem"),
-		"HOSTS": `shop.example, "*.shop.example"`, "SERVICE": "",
+		"HOSTS": `shop.example, "*.shop.example"`,
 	}
 	maps.Copy(values, other)
-	if err := instance.Lay(folder, "testdata/edge", values); err != nil {
+	return startFrom(t, program, "testdata/edge", values)
+}
+
+// startFrom runs an edge with files of its own.
+func startFrom(t *testing.T, program, files string, values map[string]string) *edge {
+	t.Helper()
+	folder := t.TempDir()
+	values["SERVICE"] = "" // which the usual files want
+	if err := instance.Lay(folder, files, values); err != nil {
 		t.Fatal(err)
 	}
 	i := instance.StartIn(t, program, folder)

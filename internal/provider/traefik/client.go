@@ -47,14 +47,13 @@ func (r router) served() bool {
 
 // client asks the API of a Traefik.
 type client struct {
-	url    string
 	header http.Header
 	http   *http.Client
 }
 
 func newClient(c *Config, header http.Header) *client {
 	transport := &http.Transport{TLSClientConfig: c.TLS, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10}
-	return &client{strings.TrimSuffix(c.URL, "/"), header, &http.Client{
+	return &client{header, &http.Client{
 		Transport: transport, Timeout: c.Timeout,
 		// A redirect would carry the password to wherever it points.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -63,11 +62,12 @@ func newClient(c *Config, header http.Header) *client {
 
 // routers returns all of them, sorted by name, and whether they came over a new connection. They are asked for at once:
 // if they changed between two pages, one that is on both or on neither would be told wrong.
-func (c *client) routers(ctx context.Context) (all []router, anew bool, err error) {
+func (c *client) routers(ctx context.Context, url string) (all []router, anew bool, err error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(by httptrace.GotConnInfo) { anew = !by.Reused },
 	})
-	body, next, err := c.get(ctx, fmt.Sprintf("/api/http/routers?per_page=%d", maxRouters))
+	url = fmt.Sprintf("%s/api/http/routers?per_page=%d", strings.TrimSuffix(url, "/"), maxRouters)
+	body, next, err := c.get(ctx, url)
 	if err != nil {
 		return nil, false, err
 	}
@@ -100,8 +100,8 @@ func parse(body []byte) ([]router, error) {
 }
 
 // get returns what the API answers, and which page it says is the next.
-func (c *client) get(ctx context.Context, path string) (body []byte, next string, err error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+path, nil)
+func (c *client) get(ctx context.Context, url string) (body []byte, next string, err error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, "", err
 	}

@@ -3,6 +3,7 @@ package traefik
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -16,7 +17,9 @@ import (
 // Config says which Traefik is followed, and how far.
 type Config struct {
 	Source model.Source // "traefik/main"
-	URL    string       // of its API, without /api
+	// URLs are those of its API, without /api, at least one. Several are replicas: one of them is asked, and the next when
+	// it does not answer as it should.
+	URLs []string
 	// Header returns what is sent with each request, secrets included. It is called at the start of every run.
 	Header  func() (http.Header, error)
 	TLS     *tls.Config   // for its API; nil: the machine's
@@ -24,9 +27,9 @@ type Config struct {
 	// Interval is the time between two looks. Settle is how long routers that are missing are waited for, after it may
 	// have been started anew.
 	Interval, Settle time.Duration
-	// EntryPoints are where its entry points are reached, by their names there: the URL of each. Routers that are on none
-	// of them are left out.
-	EntryPoints map[string]string
+	// EntryPoints are where its entry points are reached, by their names there: the URLs of each, all with TLS or none.
+	// Routers that are on none of them are left out.
+	EntryPoints map[string][]string
 	Trust       Trust // for entry points with TLS
 	// Bound says what the grant leaves of a route that leads to a service: the entry points on which it is served, and
 	// its match. The error says what is not granted.
@@ -44,6 +47,7 @@ type Trust struct {
 type Provider struct {
 	config Config
 	log    *slog.Logger
+	at     int // whom of URLs to ask
 
 	// Runs follow each other: the next one begins with what the one before has published last.
 	known   []router
@@ -65,9 +69,9 @@ func (p *Provider) Run(ctx context.Context, publish func(model.Snapshot)) error 
 	tick := time.NewTicker(p.config.Interval)
 	defer tick.Stop()
 	for first := true; ; {
-		found, anew, err := c.routers(ctx)
+		found, anew, err := p.ask(ctx, c)
 		if err != nil {
-			return fmt.Errorf("asking for its routers: %w", err)
+			return err
 		}
 		if p.believes(found, anew) && (first || !reflect.DeepEqual(found, p.known)) {
 			first, p.known = false, found
@@ -79,6 +83,21 @@ func (p *Provider) Run(ctx context.Context, publish func(model.Snapshot)) error 
 		case <-tick.C:
 		}
 	}
+}
+
+// ask returns the routers that the first replica lists which answers as it should, beginning with the one that did
+// last.
+func (p *Provider) ask(ctx context.Context, c *client) (found []router, anew bool, err error) {
+	var failed []error
+	for range p.config.URLs {
+		found, anew, err = c.routers(ctx, p.config.URLs[p.at])
+		if err == nil {
+			return found, anew, nil
+		}
+		failed = append(failed, fmt.Errorf("asking for its routers: %w", err))
+		p.at = (p.at + 1) % len(p.config.URLs)
+	}
+	return nil, false, errors.Join(failed...)
 }
 
 // believes reports whether what was found is all that there is. The API of a Traefik that was started anew answers

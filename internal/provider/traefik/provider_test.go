@@ -1,6 +1,7 @@
 package traefik_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -111,11 +113,13 @@ func start(t *testing.T, f *fake, change ...func(*traefik.Config)) *traefik.Prov
 	server := httptest.NewServer(f)
 	t.Cleanup(server.Close)
 	c := traefik.Config{
-		Source: source, URL: server.URL, Timeout: 10 * time.Second, Interval: 5 * time.Millisecond,
+		Source: source, URLs: []string{server.URL}, Timeout: 10 * time.Second, Interval: 5 * time.Millisecond,
 		Header: func() (http.Header, error) {
 			return http.Header{"Authorization": {"Basic YW5uOnNlY3JldA=="}}, nil
 		},
-		EntryPoints: map[string]string{"web": "http://10.0.0.5:80", "websecure": "https://10.0.0.5:443"},
+		EntryPoints: map[string][]string{
+			"web": {"http://10.0.0.5:80", "http://10.0.0.6:80"}, "websecure": {"https://10.0.0.5:443"},
+		},
 		Bound: func(r *model.Route, service string) ([]string, model.Match, error) {
 			if service == "secret" {
 				return nil, r.Match, fmt.Errorf("the service name %q is not granted", service)
@@ -186,8 +190,12 @@ func TestRouters(t *testing.T) {
 		if by, ok := model.Find(s.Transports, service.Transport); ok {
 			name = by.TLS.ServerName
 		}
-		got = append(got, fmt.Sprintf("%s: %s %s %q rewrites %v",
-			service.Name, service.Protocol, service.Endpoints[0].Addr, name, service.RewriteHost))
+		var at []string
+		for _, e := range service.Endpoints {
+			at = append(at, e.Addr)
+		}
+		got = append(got, fmt.Sprintf("%s: %s %s %q rewrites %v, connected to every %v",
+			service.Name, service.Protocol, at, name, service.RewriteHost, service.Check.Interval))
 	}
 	for _, p := range s.Problems {
 		got = append(got, fmt.Sprintf("%s: %s", p.Object, p.Code))
@@ -196,8 +204,8 @@ func TestRouters(t *testing.T) {
 		"plain.docker: Host(`shop.example`) priority 20 tls false on [edge] to shop.file.web@traefik/old",
 		"shop.docker: Host(`shop.example`) && PathPrefix(`/a`) priority 7 tls true on [edge] " +
 			"to shop.docker.websecure@traefik/old",
-		`shop.docker.websecure: https 10.0.0.5:443 "proxy.example" rewrites false`,
-		`shop.file.web: http 10.0.0.5:80 "" rewrites false`,
+		`shop.docker.websecure: https [10.0.0.5:443] "proxy.example" rewrites false, connected to every 1s`,
+		`shop.file.web: http [10.0.0.5:80 10.0.0.6:80] "" rewrites false, connected to every 1s`,
 		"route theirs.kubernetes-a@traefik/old: not_granted",
 	}
 	if !slices.Equal(got, want) {
@@ -219,7 +227,7 @@ func TestGarbage(t *testing.T) {
 		_, _ = io.WriteString(w, "[]")
 	}))
 	defer notTraefik.Close()
-	if s, err := first(t, start(t, &fake{}, func(c *traefik.Config) { c.URL = notTraefik.URL })); err == nil {
+	if s, err := first(t, start(t, &fake{}, func(c *traefik.Config) { c.URLs = []string{notTraefik.URL} })); err == nil {
 		t.Errorf("an empty list without a page: published %+v", s)
 	}
 	_, err := first(t, start(t, &fake{}, func(c *traefik.Config) {
@@ -279,6 +287,18 @@ func TestParents(t *testing.T) {
 	}
 }
 
+// Where one replica cannot be read, another is.
+func TestReplicas(t *testing.T) {
+	one := &fake{routers: plainRouters(map[string]string{"a": "Path(`/`)"})}
+	other := httptest.NewServer(&fake{routers: plainRouters(map[string]string{"a": "Path(`/`)", "b": "Path(`/`)"})})
+	t.Cleanup(other.Close)
+	p := start(t, one, func(c *traefik.Config) { c.URLs = append(c.URLs, other.URL) })
+	w := providertest.Start(t, p, func(s model.Snapshot) string { return strconv.Itoa(len(s.Routes)) })
+	w.Until("1")
+	one.change(func() { one.broken = true })
+	w.Until("2")
+}
+
 // A list that goes on is not all of it.
 func TestTooMany(t *testing.T) {
 	_, err := first(t, start(t, &fake{routers: make([]object, 100_001), body: "[]"}))
@@ -320,5 +340,68 @@ func TestStartedAnew(t *testing.T) {
 		}
 		f.change(func() { f.routers = list("c") })
 		w.Until("c")
+	}
+}
+
+// The fake answers as a real Traefik was seen to; test/traefik looks whether it still does.
+func TestRecording(t *testing.T) {
+	text, err := os.ReadFile("testdata/api.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen struct {
+		Routers []object
+		Pages   []struct {
+			Query, User, NextPage string
+			Status                int
+			Names                 []string
+		}
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber() // the priorities of internal routers are as large as can be
+	if err := d.Decode(&seen); err != nil {
+		t.Fatal(err)
+	}
+	f := &fake{routers: seen.Routers}
+	for _, p := range seen.Pages {
+		r := httptest.NewRequest(http.MethodGet, "/api/http/routers?"+p.Query, nil)
+		if p.User == "edge" {
+			r.SetBasicAuth("ann", "secret")
+		}
+		w := httptest.NewRecorder()
+		f.ServeHTTP(w, r)
+		var list []struct{ Name string }
+		_ = json.Unmarshal(w.Body.Bytes(), &list) // an error has no list
+		var names []string
+		for _, r := range list {
+			names = append(names, r.Name)
+		}
+		if w.Code != p.Status || w.Header().Get("X-Next-Page") != p.NextPage || !slices.Equal(names, p.Names) {
+			t.Errorf("%+v: the fake answers %d, next page %q, %v", p, w.Code, w.Header().Get("X-Next-Page"), names)
+		}
+	}
+	s, err := first(t, start(t, f))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, r := range s.Routes {
+		got = append(got, fmt.Sprintf("%s: %s priority %d tls %v to %s",
+			r.Name, r.Match, r.Priority, r.TLS, r.Backends[0].Service.Name))
+	}
+	for _, p := range s.Problems {
+		got = append(got, fmt.Sprintf("%s: %s", p.Object, p.Code))
+	}
+	want := []string{
+		"both.file: Host(`both.shop.example`) priority 25 tls false to shop.file.web",
+		"family.file: Host(`family.shop.example`) priority 27 tls false to family.file.web",
+		"foreign.file: Host(`foreign.example`) priority 23 tls false to shop.file.web",
+		"redirect.file: Host(`old.shop.example`) priority 24 tls false to noop.internal.web",
+		"safe.file: Host(`safe.shop.example`) priority 25 tls true to shop.file.websecure",
+		"shop.file: Host(`shop.example`) priority 20 tls false to shop.file.web",
+		"route clan.file@traefik/old: not_granted", "route secret.file@traefik/old: not_granted",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 }

@@ -107,8 +107,8 @@ func plain(name string) string {
 func (p *Provider) entryPoint(r router) string {
 	best := ""
 	for _, name := range slices.Sorted(slices.Values(r.EntryPoints)) {
-		url, known := p.config.EntryPoints[name]
-		switch fits := strings.HasPrefix(url, "https:") == (r.TLS != nil); {
+		urls, known := p.config.EntryPoints[name]
+		switch fits := secure(urls) == (r.TLS != nil); {
 		case !known:
 		case fits:
 			return name
@@ -118,6 +118,9 @@ func (p *Provider) entryPoint(r router) string {
 	}
 	return best
 }
+
+// secure reports whether an entry point is reached with TLS.
+func secure(urls []string) bool { return len(urls) > 0 && strings.HasPrefix(urls[0], "https:") }
 
 // add writes a router and its service: where it leads to others, one that is called as itself.
 func (p *Provider) add(texts map[string]string, name string, r router, on string) {
@@ -138,8 +141,13 @@ func (p *Provider) add(texts map[string]string, name string, r router, on string
 		texts[at+"tls"] = "true"
 	}
 	at = "http/services/" + service + "/loadBalancer/"
-	texts[at+"servers/0/url"] = p.config.EntryPoints[on]
-	if strings.HasPrefix(p.config.EntryPoints[on], "https:") {
+	for i, url := range p.config.EntryPoints[on] {
+		texts[at+"servers/"+strconv.Itoa(i)+"/url"] = url
+	}
+	// As the gateway of a cluster it is looked at each second, and waited for when it comes back: a Traefik takes requests
+	// before it has read its routers.
+	texts[at+"healthCheck/mode"], texts[at+"healthCheck/interval"] = "tcp", "1s"
+	if secure(p.config.EntryPoints[on]) {
 		texts[at+"serversTransport"] = transport
 	}
 }
@@ -156,7 +164,7 @@ func (p *Provider) document(texts map[string]string) (*dynamic.Document, []model
 		}
 	}
 	texts[at+"insecureSkipVerify"] = strconv.FormatBool(t.Insecure)
-	root, mistakes := document.Flat(p.config.URL, '/', texts)
+	root, mistakes := document.Flat(p.config.URLs[0], '/', texts)
 	var problems []model.Problem
 	for _, m := range mistakes { // names that differ in letter case alone
 		problems = append(problems, model.Problem{
@@ -164,5 +172,5 @@ func (p *Provider) document(texts map[string]string) (*dynamic.Document, []model
 			Field:  m.Field, Code: model.InvalidField, Message: m.Message, At: m.At.String(),
 		})
 	}
-	return dynamic.DecodeTree(p.config.Source, p.config.URL, root), problems
+	return dynamic.DecodeTree(p.config.Source, p.config.URLs[0], root), problems
 }
