@@ -2,7 +2,6 @@ package dynamic
 
 import (
 	"errors"
-	"net/http"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/model"
@@ -22,7 +21,7 @@ func (c *circuitBreaker) build(at place, m *model.Middleware) {
 	at.in("checkPeriod").notNegative(c.CheckPeriod)
 	at.in("fallbackDuration").notNegative(c.FallbackDuration)
 	at.in("recoveryDuration").notNegative(c.RecoveryDuration)
-	if c.ResponseCode != 0 && (c.ResponseCode < 200 || http.StatusText(c.ResponseCode) == "") {
+	if c.ResponseCode != 0 && !model.IsAnswer(c.ResponseCode) {
 		at.in("responseCode").invalid("%d is not the status of an answer", c.ResponseCode)
 	}
 	if c.Expression == "" {

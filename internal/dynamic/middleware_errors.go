@@ -23,7 +23,7 @@ func (e *errorPages) build(at place, m *model.Middleware) {
 			at.in("statusRewrites").invalid("%s", err)
 		}
 		as := e.StatusRewrites[text]
-		if as < 200 || as > 599 {
+		if !model.IsAnswer(as) {
 			at.in("statusRewrites", text).invalid("%d is not the status of an answer", as)
 		}
 		m.Errors.Rewrites = append(m.Errors.Rewrites, model.StatusRewrite{StatusRange: r, As: as})

@@ -1,7 +1,6 @@
 package dynamic
 
 import (
-	"net/http"
 	"time"
 
 	"github.com/fairlead/fairlead/internal/model"
@@ -24,7 +23,7 @@ func (n *maintenance) build(at place, m *model.Middleware) {
 	if n.Body != "" && n.BodyFile != "" {
 		at.in("bodyFile").invalid("give body or bodyFile")
 	}
-	if n.StatusCode != 0 && (n.StatusCode < 200 || http.StatusText(n.StatusCode) == "") {
+	if n.StatusCode != 0 && !model.IsAnswer(n.StatusCode) {
 		at.in("statusCode").invalid("%d is not the status of an answer", n.StatusCode)
 	}
 	at.in("retryAfter").notNegative(n.RetryAfter)

@@ -297,7 +297,8 @@ and what becomes of it here. It is made by giving each key to the program, so it
 
 A key that is empty (` + "`false`, `0`, `\"\"`, `[]`" + `) asks for nothing and is no problem. The matchers of the rule
 language are all served; [routes](routes.md#rules) lists them. Traefik's static configuration has
-[a page of its own](traefik-static.md).
+[a page of its own](traefik-static.md), and so has
+[what is answered otherwise](traefik-differences.md).
 
 | key | served | note |
 |---|---|---|

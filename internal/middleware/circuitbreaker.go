@@ -13,7 +13,7 @@ import (
 func newCircuitBreaker(s *Set, at place, spec *model.CircuitBreaker) (Func, error) {
 	status := cmp.Or(spec.Status, http.StatusServiceUnavailable)
 	switch {
-	case status < 200 || http.StatusText(status) == "":
+	case !model.IsAnswer(status):
 		return nil, fieldError("circuitBreaker.responseCode", "%d is not the status of an answer; use 503", status)
 	case spec.CheckPeriod < 0 || spec.Fallback < 0 || spec.Recovery < 0:
 		return nil, fieldError("circuitBreaker", "has a negative duration")

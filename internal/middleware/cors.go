@@ -18,7 +18,7 @@ type cors struct {
 	origins                 []string
 	regexes                 []*regexp.Regexp
 	methods, allow, expose  string // as they are sent
-	maxAge                  string
+	maxAge                  string // "": as long as the browser likes
 	credentials, varyOrigin bool
 }
 
@@ -29,8 +29,10 @@ func newCORS(spec *model.CORS) (*cors, error) {
 	}
 	c := &cors{
 		origins: spec.Origins, methods: strings.Join(spec.Methods, ","), allow: strings.Join(spec.Headers, ","),
-		expose: strings.Join(spec.ExposeHeaders, ","), maxAge: strconv.FormatInt(spec.MaxAge, 10),
-		credentials: spec.Credentials, varyOrigin: spec.Vary,
+		expose: strings.Join(spec.ExposeHeaders, ","), credentials: spec.Credentials, varyOrigin: spec.Vary,
+	}
+	if spec.MaxAge > 0 {
+		c.maxAge = strconv.FormatInt(spec.MaxAge, 10)
 	}
 	for i, text := range spec.OriginRegexes {
 		re, err := parseRegex(fmt.Sprintf("headers.accessControlAllowOriginListRegex[%d]", i), text)
@@ -62,7 +64,9 @@ func (c *cors) answerPreflight(w http.ResponseWriter, origin string) {
 	if c.methods != "" {
 		h.Set("Access-Control-Allow-Methods", c.methods)
 	}
-	h.Set("Access-Control-Max-Age", c.maxAge)
+	if c.maxAge != "" {
+		h.Set("Access-Control-Max-Age", c.maxAge)
+	}
 	h.Set("Content-Length", "0")
 	setReason(w, "preflight")
 	w.WriteHeader(http.StatusOK)

@@ -24,7 +24,7 @@ func newErrors(service http.Handler, spec *model.Errors) (Func, bool, error) {
 		return nil, false, nil
 	}
 	for _, r := range spec.Rewrites {
-		if r.As < 200 || r.As > 599 {
+		if !model.IsAnswer(r.As) {
 			return nil, true, fieldError("errors.statusRewrites", "%d is not the status of an answer", r.As)
 		}
 	}
@@ -33,7 +33,7 @@ func newErrors(service http.Handler, spec *model.Errors) (Func, bool, error) {
 
 func (p *errorPages) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked := r.URL.String() // before those behind change it
+		asked := schemeOf(r) + "://" + r.Host + r.URL.RequestURI() // before those behind change it
 		ew := &errorWriter{ResponseWriter: w, pages: p, before: w.Header().Clone()}
 		next.ServeHTTP(ew, r)
 		if ew.caught != 0 {

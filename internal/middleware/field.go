@@ -43,11 +43,11 @@ func identityName(place, name string) (string, error) {
 }
 
 // removeIdentity removes what a client says of its own identity. name is canonical. Services that read fields as CGI
-// variables take X_User for X-User, so those go too.
+// variables take X_User for X-User, and some take X.User, so those go too.
 func removeIdentity(h http.Header, name string) {
 	delete(h, name)
 	for k := range h {
-		if strings.IndexByte(k, '_') >= 0 && strings.EqualFold(strings.ReplaceAll(k, "_", "-"), name) {
+		if strings.ContainsAny(k, "_.") && strings.EqualFold(strings.NewReplacer("_", "-", ".", "-").Replace(k), name) {
 			delete(h, k)
 		}
 	}

@@ -117,6 +117,9 @@ func (f *forwardAuth) question(w http.ResponseWriter, r *http.Request) (*http.Re
 	for name := range connectionFields {
 		delete(ask.Header, name)
 	}
+	if _, told := ask.Header["User-Agent"]; !told {
+		ask.Header["User-Agent"] = nil // so that it is not Go's
+	}
 	f.setForwarded(ask.Header, r)
 	if f.ForwardBody {
 		body, status := readBody(r, cmp.Or(f.MaxBody, defaultAuthBody))
@@ -145,11 +148,21 @@ func (f *forwardAuth) setForwarded(h http.Header, r *http.Request) {
 		case !f.TrustForwarded || given == "":
 			h[name] = []string{value}
 		case name == "X-Forwarded-For":
-			h[name] = []string{strings.Join(r.Header[name], ", ") + ", " + value}
+			h[name] = []string{withLast(strings.Join(r.Header[name], ", "), value)}
 		default:
 			h[name] = []string{given}
 		}
 	}
+}
+
+// withLast adds an address to a list that does not have it: the client's, as it was read from the list, is in it.
+func withLast(list, addr string) string {
+	for known := range strings.SplitSeq(list, ",") {
+		if strings.TrimSpace(known) == addr {
+			return list
+		}
+	}
+	return list + ", " + addr
 }
 
 // tell gives the service what the server says, and nothing that the client says of the same.

@@ -85,6 +85,11 @@ func TestForwardAuthAsks(t *testing.T) {
 	want["X-Forwarded-Uri"], want["X-Forwarded-For"] = "/public", "192.0.2.9, 192.0.2.1"
 	delete(want, "Accept")
 	check("POST", want)
+
+	r.Header["X-Forwarded-For"] = []string{"192.0.2.7, 192.0.2.1", "192.0.2.9"} // of which the client was read
+	exchange(f(model.ForwardAuth{TrustForwarded: true, PreserveMethod: true, Request: []string{"x-api"}}), r)
+	want["X-Forwarded-For"] = "192.0.2.7, 192.0.2.1, 192.0.2.9"
+	check("POST", want)
 }
 
 func TestForwardAuthTellsTheService(t *testing.T) {

@@ -24,7 +24,7 @@ func newIPAllowList(_ *Set, _ place, spec *model.IPAllowList) (Func, error) {
 	if status == 0 {
 		status = http.StatusForbidden
 	}
-	if status < 200 || http.StatusText(status) == "" {
+	if !model.IsAnswer(status) {
 		return nil, fieldError("ipAllowList.rejectStatusCode", "%d is not the status of an answer; use 403 or 404", status)
 	}
 	return func(next http.Handler) http.Handler {

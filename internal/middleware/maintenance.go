@@ -27,7 +27,7 @@ func newMaintenance(_ *Set, _ place, spec *model.Maintenance) (Func, error) {
 	status := cmp.Or(spec.Status, http.StatusServiceUnavailable)
 	body, contentType := spec.Body, cmp.Or(spec.ContentType, "text/html; charset=utf-8")
 	switch {
-	case status < 200 || http.StatusText(status) == "":
+	case !model.IsAnswer(status):
 		return nil, fieldError("maintenance.statusCode", "%d is not the status of an answer; use 503", status)
 	case !httpguts.ValidHeaderFieldValue(contentType):
 		return nil, fieldError("maintenance.contentType", "has control characters; remove them")

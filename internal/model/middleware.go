@@ -167,6 +167,9 @@ type StatusRange struct {
 // Has reports whether the range has the status.
 func (r StatusRange) Has(status int) bool { return r.From <= status && status <= r.To }
 
+// IsAnswer reports whether a status is that of an answer, not of what comes before one (RFC 9110 §15).
+func IsAnswer(status int) bool { return status >= 200 && status <= 599 }
+
 // InFlightReq admits so many requests of each client at once.
 type InFlightReq struct {
 	Amount int `json:"amount"`

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/textproto"
 	"slices"
 	"strings"
 
@@ -23,12 +24,16 @@ const (
 )
 
 // isForwardedField reports whether a field says where a request came from. Such are believed only from a trusted proxy
-// in front.
+// in front. Services that read fields as CGI does take an underscore, or a dot, for a hyphen.
 func isForwardedField(key string) bool {
+	if strings.HasPrefix(key, "X") && (strings.IndexByte(key, '_') >= 0 || strings.IndexByte(key, '.') >= 0) {
+		key = textproto.CanonicalMIMEHeaderKey(strings.NewReplacer("_", "-", ".", "-").Replace(key))
+	}
 	switch key {
 	case "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix",
 		"X-Forwarded-Proto", "X-Forwarded-Server", "X-Real-Ip",
-		"X-Forwarded-Method", "X-Forwarded-Uri": // what forwardAuth tells who decides
+		"X-Forwarded-Method", "X-Forwarded-Uri", // what forwardAuth tells who decides
+		"X-Forwarded-Tls-Client-Cert", "X-Forwarded-Tls-Client-Cert-Info": // what passTLSClientCert tells the service
 		return true
 	}
 	return false
@@ -132,14 +137,15 @@ func setForwarded(r *http.Request, client netip.Addr) {
 		set("X-Forwarded-Host", r.Host)
 	}
 	if len(h["X-Forwarded-Port"]) == 0 {
-		set("X-Forwarded-Port", port(r.Host, r.TLS))
+		set("X-Forwarded-Port", port(r.Host, isTLS(r)))
 	}
 }
 
 // isTLS reports whether the client came over TLS: to us, or to a trusted proxy in front (others' fields are gone by
 // now).
 func isTLS(r *http.Request) bool {
-	return r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https"
+	proto := r.Header.Get("X-Forwarded-Proto")
+	return r.TLS != nil || proto == "https" || proto == "wss"
 }
 
 func scheme(state *tls.ConnectionState) string {
@@ -149,13 +155,13 @@ func scheme(state *tls.ConnectionState) string {
 	return "http"
 }
 
-func port(host string, state *tls.ConnectionState) string {
+func port(host string, secure bool) string {
 	if i := strings.LastIndexByte(host, ':'); i >= 0 {
 		if _, p, err := net.SplitHostPort(host); err == nil {
 			return p
 		}
 	}
-	if state != nil {
+	if secure {
 		return "443"
 	}
 	return "80"

@@ -53,7 +53,36 @@ func TestResolveClient(t *testing.T) {
 			if got := r.Header.Get("X-Forwarded-Port"); got != "8080" {
 				t.Errorf("X-Forwarded-Port %q", got)
 			}
+			if want := map[bool]string{true: "443", false: "80"}[trusted]; port("a.example", isTLS(r)) != want {
+				t.Errorf("the port that goes with X-Forwarded-Proto is not %s", want)
+			}
 		})
+	}
+}
+
+// What strangers say of where they come from reaches no service, however it is written.
+func TestForwardedFieldsOfStrangers(t *testing.T) {
+	h := http.Header{"X-Kind": {"tea"}, "X_Kind": {"tea"}}
+	for _, name := range []string{
+		"Forwarded", "X-Forwarded-For", "X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Tls-Client-Cert",
+		"X-Forwarded-Tls-Client-Cert-Info", "X_forwarded_for", "X-Forwarded_for", "X_forwarded-Tls_client-Cert", "X-Real_ip",
+		"X.forwarded.for",
+	} {
+		h[name] = []string{"stranger"}
+	}
+	r := httptest.NewRequest(http.MethodGet, "http://a.example/", nil)
+	r.Header = h
+	trust{}.resolveClient(r)
+	for name, values := range h {
+		if !staysBehind(name) && values[0] == "stranger" {
+			t.Errorf("%s reaches a service at one depth or both", name)
+		}
+		if values[0] == "stranger" {
+			t.Errorf("%s is believed", name)
+		}
+	}
+	if len(h["X-Kind"]) == 0 || len(h["X_Kind"]) == 0 || staysBehind("X_Kind") {
+		t.Errorf("what is no forwarding field is gone: %v", h)
 	}
 }
 

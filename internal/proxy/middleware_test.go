@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -103,7 +104,7 @@ func TestErrorsSendsAnotherPage(t *testing.T) {
 	withPages(t, s)
 	b := start(t, s)
 	status, h, body := b.do(t, "POST", "/bad?x=1", strings.NewReader("order"), "Host", "a.example", "If-None-Match", `"x"`)
-	if status != 500 || h.Get("X-Page") != "/500.html?was=500&url=%2Fbad%3Fx%3D1" || body != "GET a.example " {
+	if status != 500 || h.Get("X-Page") != "/500.html?was=500&url=http%3A%2F%2Fa.example%2Fbad%3Fx%3D1" || body != "GET a.example " {
 		t.Errorf("got %d %v %q", status, h, body)
 	}
 	if h.Get("X-App") != "" {
@@ -121,7 +122,7 @@ func TestErrorsSendsAnotherPage(t *testing.T) {
 	withPages(t, s)
 	b = start(t, s)
 	status, h, _ = b.get(t, "/")
-	if status != 503 || h.Get("X-Page") != "/503.html?was=502&url=%2F" || h.Get(reasonField) != reasonUpstreamError {
+	if status != 503 || h.Get("X-Page") != "/503.html?was=502&url="+url.QueryEscape(b.url+"/") || h.Get(reasonField) != reasonUpstreamError {
 		t.Errorf("got %d %v", status, h)
 	}
 }

@@ -92,7 +92,7 @@ func (f *forwarder) relay(x *exchange) {
 func (x *exchange) rawFields(set []wire.Field) []wire.Field {
 	return append(set,
 		wire.Field{Key: "X-Forwarded-Host", Value: x.Host},
-		wire.Field{Key: "X-Forwarded-Port", Value: port(x.Host, x.raw.TLS)},
+		wire.Field{Key: "X-Forwarded-Port", Value: port(x.Host, x.raw.TLS != nil)},
 		wire.Field{Key: "X-Forwarded-Proto", Value: x.Scheme},
 		wire.Field{Key: "X-Real-Ip", Value: x.hopText})
 }
