@@ -104,7 +104,8 @@ func TestErrorsSendsAnotherPage(t *testing.T) {
 	withPages(t, s)
 	b := start(t, s)
 	status, h, body := b.do(t, "POST", "/bad?x=1", strings.NewReader("order"), "Host", "a.example", "If-None-Match", `"x"`)
-	if status != 500 || h.Get("X-Page") != "/500.html?was=500&url=http%3A%2F%2Fa.example%2Fbad%3Fx%3D1" || body != "GET a.example " {
+	want := "/500.html?was=500&url=" + url.QueryEscape("http://a.example/bad?x=1")
+	if status != 500 || h.Get("X-Page") != want || body != "GET a.example " {
 		t.Errorf("got %d %v %q", status, h, body)
 	}
 	if h.Get("X-App") != "" {
@@ -122,7 +123,8 @@ func TestErrorsSendsAnotherPage(t *testing.T) {
 	withPages(t, s)
 	b = start(t, s)
 	status, h, _ = b.get(t, "/")
-	if status != 503 || h.Get("X-Page") != "/503.html?was=502&url="+url.QueryEscape(b.url+"/") || h.Get(reasonField) != reasonUpstreamError {
+	want = "/503.html?was=502&url=" + url.QueryEscape(b.url+"/")
+	if status != 503 || h.Get("X-Page") != want || h.Get(reasonField) != reasonUpstreamError {
 		t.Errorf("got %d %v", status, h)
 	}
 }

@@ -1,4 +1,4 @@
-package traefik_test
+package format_test
 
 import (
 	"bufio"

@@ -1,4 +1,6 @@
-package traefik_test
+// Package format gives the same files of routes to a real Traefik and to the program, and compares what both make of
+// them.
+package format_test
 
 import (
 	"flag"
@@ -8,13 +10,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/tools/txtar"
 
 	"github.com/fairlead/fairlead/test/instance"
 	"github.com/fairlead/fairlead/test/lab"
 )
 
-var update = flag.Bool("update", false, "write what both answer into testdata/format")
+var update = flag.Bool("update", false, "write what both answer into testdata/archives")
 
 const (
 	patience = time.Minute
@@ -24,10 +27,10 @@ const (
 )
 
 // TestFormat gives the same file of routes to a real Traefik and to the program, asks both the same, and compares what
-// their clients and services see. Each archive of testdata/format has
+// their clients and services see. Each archive of testdata/archives has
 //
 //	routes.yaml  the file of routes, in which ${SERVICE} is a service's address
-//	requests     requests, between lines of "---", on the entry point web, or the one that is named before: "trusted GET /"
+//	requests     requests, between lines of "---", on the entry point web, or on one that is named before
 //	answers      what both said, written by -update; lines that only Traefik says begin with "-", ours with "+"
 //	differs      why they do; an archive without it must have no difference
 func TestFormat(t *testing.T) {
@@ -35,7 +38,7 @@ func TestFormat(t *testing.T) {
 		t.Skip("runs Traefik")
 	}
 	program := instance.Program(t)
-	archives, err := filepath.Glob("testdata/format/*.txtar")
+	archives, err := filepath.Glob("testdata/archives/*.txtar")
 	if err != nil || len(archives) == 0 {
 		t.Fatal("no archives", err)
 	}
@@ -55,7 +58,7 @@ func TestFormat(t *testing.T) {
 const differences = "../../docs/traefik-differences.md"
 
 func TestDifferencesAreDocumented(t *testing.T) {
-	archives, err := filepath.Glob("testdata/format/*.txtar")
+	archives, err := filepath.Glob("testdata/archives/*.txtar")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -63,7 +66,7 @@ func TestDifferencesAreDocumented(t *testing.T) {
 
 The same files of routes are given to a real Traefik 3.7 and to Fairlead, and both are asked the same, more than 300
 requests: clients and services see the same, but for what is listed here. Every request and answer is in the archives of
-` + "`test/traefik/testdata/format`" + `, which ` + "`cd test && go test ./traefik`" + ` compares with both programs.
+` + "`test/format/testdata/archives`" + `, which ` + "`cd test && go test ./format`" + ` compares with both programs.
 
 Besides, requests and answers are signed in ` + "`Via`" + ` (RFC 9110 §7.6.3), what Fairlead answers itself says why in
 ` + "`Fairlead-Reason`" + `, and ` + "`X-Forwarded-Server`" + ` is not told to services.
@@ -107,8 +110,8 @@ func compareArchive(t *testing.T, program, name string, archive *txtar.Archive) 
 			t.Fatal(err)
 		}
 	}
-	if got, want := answers.String(), text(archive, "answers"); got != want {
-		t.Errorf("answers (with -update they are written):\n%s\nwant:\n%s", got, want)
+	if diff := cmp.Diff(text(archive, "answers"), answers.String()); diff != "" {
+		t.Errorf("answers (-the archive's +theirs now; -update writes them):\n%s", diff)
 	}
 	if told := text(archive, "differs") != ""; told != differ {
 		t.Errorf("a difference is told: %v; there is one: %v\n%s", told, differ, answers.String())
@@ -180,7 +183,7 @@ func ofFairlead(t *testing.T, program, routes string) entryPoints {
 // ofTraefik is the same for a Traefik.
 func ofTraefik(t *testing.T, routes string) entryPoints {
 	t.Helper()
-	p := lab.NewTraefik(t, "testdata/plain", nil, "web", "trusted")
+	p := lab.NewTraefik(t, "testdata/traefik", nil, "web", "trusted")
 	p.Write("routes/routes.yaml", routes)
 	p.Start()
 	instance.Await(t, patience, "Traefik has read its files", func() bool {
