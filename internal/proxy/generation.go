@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead/fairlead/internal/breath"
 	"github.com/fairlead/fairlead/internal/middleware"
 	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/route"
@@ -122,7 +123,9 @@ func newBuilder(o Options, tunnels *tunnels, copies *copies) *builder {
 // next makes the generation of a snapshot.
 func (b *builder) next(s *model.Snapshot, whole bool) *generation {
 	before := b.last.table.Rules()
+	b.breathe()
 	table := route.Recompile(b.last.table, s)
+	b.breathe()
 	rules := table.Rules()
 	actions := make([]*action, len(rules))
 	copy(actions, b.last.actions)
@@ -151,6 +154,13 @@ func (b *builder) next(s *model.Snapshot, whole bool) *generation {
 	streams := findStreams(b.streams.of(rules), b.entryPoints)
 	b.last = newGeneration(s, whole, table, actions, streams, b.newTerms(s, rules))
 	return b.last
+}
+
+// breathe keeps nobody waiting before there is anything to be served.
+func (b *builder) breathe() {
+	if b.last.whole {
+		breath.Take()
+	}
 }
 
 func at(rules []*route.Rule, slot int) *route.Rule {

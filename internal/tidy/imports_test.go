@@ -24,7 +24,7 @@ var table = []row{
 	{"config", []string{"document", "model"}},
 	{"provider", []string{"model"}},
 	// One folder an orchestrator or source; what several of them read from is provider/engine, provider/folder.
-	{"provider/*", []string{"document", "dynamic", "model", "provider", "provider/engine", "provider/folder"}},
+	{"provider/*", []string{"breath", "document", "dynamic", "model", "provider", "provider/engine", "provider/folder"}},
 	{"provider/engine", nil},
 	{"provider/folder", []string{"model"}},
 	{"provider/kv", []string{"document", "dynamic", "model"}}, // with one folder a store
@@ -42,12 +42,13 @@ var table = []row{
 	{"migrate", []string{"model"}},
 	{"stream", []string{"wrapped"}},
 	{"proxy", []string{
-		"cert", "link", "middleware", "model", "route", "stream", "telemetry", "upstream", "wire", "wire/h2",
+		"breath", "cert", "link", "middleware", "model", "route", "stream", "telemetry", "upstream", "wire", "wire/h2",
 	}},
 	{"api", []string{
 		"access", "catalog", "link", "model", "provider/machines", "proxy", "route", "store", "telemetry", "upstream",
 	}},
 	{"wrapped", nil},
+	{"breath", nil},
 	{"tidy", nil},
 	{"sim", []string{everything}},
 }

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"slices"
 
+	"github.com/fairlead/fairlead/internal/breath"
+	"github.com/fairlead/fairlead/internal/document"
 	"github.com/fairlead/fairlead/internal/dynamic"
 	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/provider/folder"
@@ -23,15 +25,17 @@ type Config struct {
 type Provider struct {
 	source model.Source
 	files  *folder.Reader[dynamic.Document]
+	told   bool // something may be served
 }
 
 // New returns a provider for one file or folder.
 func New(c Config, log *slog.Logger) *Provider {
-	return &Provider{c.Source, folder.New(folder.Config[dynamic.Document]{
+	p := &Provider{source: c.Source}
+	p.files = folder.New(folder.Config[dynamic.Document]{
 		Source: c.Source, Path: c.Path, Once: c.Once, Extensions: []string{".yml", ".yaml", ".toml", ".json"},
-		Decode: func(name string, data []byte) (*dynamic.Document, error) { return dynamic.Decode(c.Source, name, data) },
-		Names:  (*dynamic.Document).Files,
-	}, log)}
+		Decode: p.decode, Names: (*dynamic.Document).Files,
+	}, log)
+	return p
 }
 
 // Run publishes what the path holds, now and whenever it changes. It returns an error when the path, or a folder
@@ -41,6 +45,28 @@ func (p *Provider) Run(ctx context.Context, publish func(model.Snapshot)) error 
 	return p.files.Run(ctx, func(v folder.View[dynamic.Document]) {
 		s := documents.Build(v.Documents(), dynamic.WithFiles(v.Attachment))
 		s.Problems = slices.Concat(s.Problems, v.Problems()) // a list of its own
+		p.breathe()
 		publish(s)
+		p.told = true
 	})
+}
+
+// decode reads a file.
+func (p *Provider) decode(name string, data []byte) (*dynamic.Document, error) {
+	p.breathe()
+	root, err := document.Parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	p.breathe()
+	d := dynamic.DecodeTree(p.source, name, root)
+	p.breathe()
+	return d, nil
+}
+
+// breathe keeps nobody waiting before there is anything to be served.
+func (p *Provider) breathe() {
+	if p.told {
+		breath.Take()
+	}
 }
