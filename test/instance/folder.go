@@ -20,15 +20,15 @@ func Lay(folder, from string, values map[string]string) error {
 		return err
 	}
 	err = layFiles(folder, files, values)
-	if from == "" {
-		return errors.Join(err, layCertificate(folder))
+	if from != "" {
+		err = errors.Join(err, layFiles(folder, os.DirFS(from), values))
 	}
-	return errors.Join(err, LayOther(folder, from, values))
+	return errors.Join(err, layCertificate(folder))
 }
 
-// LayOther is Lay without the usual files: for what is no instance.
+// LayOther is Lay without the usual files, for what is no instance; its certificate is for *.shop.example, too.
 func LayOther(folder, from string, values map[string]string) error {
-	return errors.Join(layFiles(folder, os.DirFS(from), values), layCertificate(folder))
+	return errors.Join(layFiles(folder, os.DirFS(from), values), layCertificate(folder, "*.shop.example"))
 }
 
 func layFiles(folder string, files fs.FS, values map[string]string) error {

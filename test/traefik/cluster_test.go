@@ -36,6 +36,7 @@ func follow(t *testing.T, program string) {
 	for _, c := range []struct{ scheme, host, path, want string }{
 		{"http", "shop.example", "/cart", "shop.example /below/cart http"}, // its middleware was applied once
 		{"https", "safe.shop.example", "/", "safe.shop.example / https"},
+		{"https", "modern.shop.example", "/", "modern.shop.example / https"},
 		{"http", "both.shop.example", "/", "both.shop.example / http"},
 		{"http", "family.shop.example", "/son", "family.shop.example /son http"},
 		{"http", "family.shop.example", "/daughter", "family.shop.example /daughter http"},

@@ -20,15 +20,39 @@ const (
 
 // router is what the API says of a router, as far as it matters here.
 type router struct {
-	Name        string    `json:"name"` // "shop@docker"
-	Rule        string    `json:"rule"`
-	RuleSyntax  string    `json:"ruleSyntax"`
-	Priority    int64     `json:"priority"`
-	Service     string    `json:"service"` // of the same provider, where it names none; "": it has children
-	EntryPoints []string  `json:"entryPoints"`
-	ParentRefs  []string  `json:"parentRefs"` // whole names
-	TLS         *struct{} `json:"tls"`
-	Status      string    `json:"status"`
+	Name        string     `json:"name"` // "shop@docker"
+	Rule        string     `json:"rule"`
+	RuleSyntax  string     `json:"ruleSyntax"`
+	Priority    int64      `json:"priority"`
+	Service     string     `json:"service"` // of the same provider, where it names none; "": it has children
+	EntryPoints []string   `json:"entryPoints"`
+	ParentRefs  []string   `json:"parentRefs"` // whole names
+	TLS         *routerTLS `json:"tls"`
+	Status      string     `json:"status"`
+}
+
+// routerTLS is what it says of a router with TLS.
+type routerTLS struct {
+	Options string `json:"options"` // "default": those of everybody
+}
+
+// ownHost returns the host by whose name a connection must be made: a router with TLS options of its own is served over
+// those that were made with these, and to all others the Traefik says 421. "": over any connection.
+func (r router) ownHost() string {
+	if r.TLS == nil || r.TLS.Options == "" || r.TLS.Options == "default" {
+		return ""
+	}
+	before, after, found := strings.Cut(r.Rule, "Host(")
+	for ; found; before, after, found = strings.Cut(after, "Host(") {
+		text := strings.TrimLeft(after, " ")
+		if strings.HasSuffix(before, "!") || text == "" {
+			continue
+		}
+		if host, _, whole := strings.Cut(text[1:], text[:1]); whole && host != "" && !strings.Contains(host, "*") {
+			return strings.ToLower(host)
+		}
+	}
+	return "" // then it has everybody's
 }
 
 // disabled is the status of a router that is not served: the Traefik says why.

@@ -166,6 +166,10 @@ func TestRouters(t *testing.T) {
 			"priority": 9223372036854775806, "status": "enabled"},
 		{"name": "shop@docker", "rule": "Host(`shop.example`) && PathPrefix(`/a`)", "service": "shop", "priority": 7,
 			"entryPoints": []string{"web", "websecure"}, "tls": object{"options": "default"}, "status": "enabled"},
+		{"name": "own@docker", "rule": "!Host(`x.example`) && (Host( `Own.example`) || Host(`o.example`))", "service": "shop",
+			"entryPoints": []string{"websecure"}, "tls": object{"options": "modern@file"}, "status": "enabled"},
+		{"name": "nobody@docker", "rule": "PathPrefix(`/`)", "service": "shop", "priority": 1,
+			"entryPoints": []string{"websecure"}, "tls": object{"options": "modern@file"}, "status": "enabled"},
 		{"name": "plain@docker", "rule": "Host(`shop.example`)", "service": "shop@file",
 			"entryPoints": []string{"web", "websecure"}, "status": "warning"},
 		{"name": "inside@docker", "rule": "Host(`in.example`)", "service": "x", "entryPoints": []string{"inside"}},
@@ -201,10 +205,14 @@ func TestRouters(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s: %s", p.Object, p.Code))
 	}
 	want := []string{
+		"nobody.docker: PathPrefix(`/`) priority 1 tls true on [edge] to shop.docker.websecure@traefik/old",
+		"own.docker: !Host(`x.example`) && (Host(`own.example`) || Host(`o.example`)) priority 65 tls true on [edge] " +
+			"to shop.docker.websecure.own.example@traefik/old",
 		"plain.docker: Host(`shop.example`) priority 20 tls false on [edge] to shop.file.web@traefik/old",
 		"shop.docker: Host(`shop.example`) && PathPrefix(`/a`) priority 7 tls true on [edge] " +
 			"to shop.docker.websecure@traefik/old",
 		`shop.docker.websecure: https [10.0.0.5:443] "proxy.example" rewrites false, connected to every 1s`,
+		`shop.docker.websecure.own.example: https [10.0.0.5:443] "own.example" rewrites false, connected to every 1s`,
 		`shop.file.web: http [10.0.0.5:80 10.0.0.6:80] "" rewrites false, connected to every 1s`,
 		"route theirs.kubernetes-a@traefik/old: not_granted",
 	}
@@ -396,6 +404,7 @@ func TestRecording(t *testing.T) {
 		"both.file: Host(`both.shop.example`) priority 25 tls false to shop.file.web",
 		"family.file: Host(`family.shop.example`) priority 27 tls false to family.file.web",
 		"foreign.file: Host(`foreign.example`) priority 23 tls false to shop.file.web",
+		"modern.file: Host(`modern.shop.example`) priority 27 tls true to shop.file.websecure.modern.shop.example",
 		"redirect.file: Host(`old.shop.example`) priority 24 tls false to noop.internal.web",
 		"safe.file: Host(`safe.shop.example`) priority 25 tls true to shop.file.websecure",
 		"shop.file: Host(`shop.example`) priority 20 tls false to shop.file.web",

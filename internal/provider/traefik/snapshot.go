@@ -129,6 +129,12 @@ func (p *Provider) add(texts map[string]string, name string, r router, on string
 		service += "@" + r.provider()
 	}
 	service = plain(service + "@" + on)
+	host := ""
+	if secure(p.config.EntryPoints[on]) {
+		if host = r.ownHost(); host != "" {
+			service += "." + host
+		}
+	}
 	at := "http/routers/" + name + "/"
 	texts[at+"rule"], texts[at+"service"] = r.Rule, service
 	if r.Priority != 0 {
@@ -148,22 +154,29 @@ func (p *Provider) add(texts map[string]string, name string, r router, on string
 	// before it has read its routers.
 	texts[at+"healthCheck/mode"], texts[at+"healthCheck/interval"] = "tcp", "1s"
 	if secure(p.config.EntryPoints[on]) {
-		texts[at+"serversTransport"] = transport
+		texts[at+"serversTransport"] = p.transport(texts, host)
 	}
 }
 
-// transport is the name of how entry points with TLS are reached.
-const transport = "entry-points"
-
-// document is the routers in the dynamic format.
-func (p *Provider) document(texts map[string]string) (*dynamic.Document, []model.Problem) {
-	t, at := p.config.Trust, "http/serversTransports/"+transport+"/"
-	for key, text := range map[string]string{"serverName": t.ServerName, "rootCAs/0": t.CA} {
+// transport writes how entry points with TLS are reached, by the name of a host if there is one, and returns what it is
+// called.
+func (p *Provider) transport(texts map[string]string, host string) string {
+	t, name := p.config.Trust, "entry-points"
+	if host != "" {
+		name += "." + host
+	}
+	at := "http/serversTransports/" + name + "/"
+	for key, text := range map[string]string{"serverName": cmp.Or(host, t.ServerName), "rootCAs/0": t.CA} {
 		if text != "" {
 			texts[at+key] = text
 		}
 	}
 	texts[at+"insecureSkipVerify"] = strconv.FormatBool(t.Insecure)
+	return name
+}
+
+// document is the routers in the dynamic format.
+func (p *Provider) document(texts map[string]string) (*dynamic.Document, []model.Problem) {
 	root, mistakes := document.Flat(p.config.URLs[0], '/', texts)
 	var problems []model.Problem
 	for _, m := range mistakes { // names that differ in letter case alone
