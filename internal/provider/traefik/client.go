@@ -2,6 +2,7 @@ package traefik
 
 import (
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,11 +74,15 @@ func (r router) served() bool {
 type client struct {
 	header http.Header
 	http   *http.Client
+
+	// The list that was read last, and the hash of its bytes: mostly they are the same again.
+	list []router
+	sum  [sha256.Size]byte
 }
 
 func newClient(c *Config, header http.Header) *client {
 	transport := &http.Transport{TLSClientConfig: c.TLS, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: 64 << 10}
-	return &client{header, &http.Client{
+	return &client{header: header, http: &http.Client{
 		Transport: transport, Timeout: c.Timeout,
 		// A redirect would carry the password to wherever it points.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -95,7 +100,7 @@ func (c *client) routers(ctx context.Context, url string) (all []router, anew bo
 	if err != nil {
 		return nil, false, err
 	}
-	if all, err = parse(body); err != nil {
+	if all, err = c.parse(body); err != nil {
 		return nil, false, err
 	}
 	switch next {
@@ -108,8 +113,12 @@ func (c *client) routers(ctx context.Context, url string) (all []router, anew bo
 	return all, anew, nil
 }
 
-// parse reads a list of routers and sorts it.
-func parse(body []byte) ([]router, error) {
+// parse reads a list of routers and sorts it. Who gets it changes nothing in it.
+func (c *client) parse(body []byte) ([]router, error) {
+	sum := sha256.Sum256(body)
+	if c.list != nil && sum == c.sum {
+		return c.list, nil
+	}
 	var all []router
 	if err := json.Unmarshal(body, &all); err != nil || all == nil {
 		return nil, errors.New("what its API answers is no list of routers")
@@ -120,6 +129,7 @@ func parse(body []byte) ([]router, error) {
 		}
 	}
 	slices.SortFunc(all, func(a, b router) int { return strings.Compare(a.Name, b.Name) })
+	c.list, c.sum = all, sum
 	return all, nil
 }
 
