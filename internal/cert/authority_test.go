@@ -11,10 +11,13 @@ import (
 	"encoding/pem"
 	"errors"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/model"
 )
 
 // dial makes a handshake between a server and a client that knows nothing of it but the CA's pin.
@@ -89,6 +92,33 @@ func TestServerTLS(t *testing.T) {
 	}
 	if config := ServerTLS(nil, tls.VersionTLS13); config.MinVersion != tls.VersionTLS13 {
 		t.Errorf("min version %x", config.MinVersion)
+	}
+}
+
+// Old ciphers are for old versions, whose owner wants them, and for those who ask for them.
+func TestCiphers(t *testing.T) {
+	old := tls.TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA
+	ordinary := ServerTLS(nil, 0)
+	for _, c := range []struct {
+		name    string
+		options model.TLSOptions
+		offers  bool
+	}{
+		{"by default", model.TLSOptions{}, false},
+		{"TLS 1.1, too", model.TLSOptions{MinVersion: tls.VersionTLS11}, true},
+		{"asked for", model.TLSOptions{CipherSuites: []uint16{old}}, true},
+	} {
+		config, err := WithOptions(ordinary, &c.options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		offers := config.CipherSuites == nil || slices.Contains(config.CipherSuites, old)
+		if offers != c.offers {
+			t.Errorf("%s: offered: %v, want %v", c.name, offers, c.offers)
+		}
+	}
+	if slices.Contains(ordinary.CipherSuites, old) || len(ordinary.CipherSuites) == 0 {
+		t.Errorf("an entry point offers %v", ordinary.CipherSuites)
 	}
 }
 

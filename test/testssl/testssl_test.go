@@ -35,7 +35,7 @@ func TestTLS(t *testing.T) {
 		port   string
 		checks []string
 		wanted map[string]string // the beginning of what is found
-		bad    []string          // identifiers of what is MEDIUM or worse
+		bad    []string          // identifiers of what is LOW or worse
 	}{
 		"versions and ciphers": {
 			port: strong, checks: []string{"--protocols", "--fs", "--sweet32", "--rc4"},
@@ -56,10 +56,18 @@ func TestTLS(t *testing.T) {
 				"CRIME_TLS": "not vulnerable", "fallback_SCSV": "no protocol below TLS 1.2 offered",
 			},
 		},
+		"attacks on what is old": {
+			port:   strong,
+			checks: []string{"--breach", "--poodle", "--freak", "--logjam", "--drown", "--beast", "--lucky13"},
+			wanted: map[string]string{
+				"BREACH": "not vulnerable", "POODLE_SSL": "not vulnerable", "FREAK": "not vulnerable", "DROWN": "not vulnerable",
+				"LOGJAM": "not vulnerable", "BEAST": "not vulnerable", "LUCKY13": "not vulnerable",
+			},
+		},
 		"a weak server": { // the suite can fail
 			port: weak, checks: []string{"--protocols", "--rc4"},
 			wanted: map[string]string{"TLS1": "offered", "TLS1_3": "not offered", "RC4": "VULNERABLE"},
-			bad:    []string{"RC4"},
+			bad:    []string{"RC4", "TLS1", "TLS1_1"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -103,7 +111,7 @@ type finding struct {
 }
 
 func (f finding) bad() bool {
-	return slices.Contains([]string{"MEDIUM", "HIGH", "CRITICAL", "FATAL"}, f.Severity)
+	return slices.Contains([]string{"LOW", "MEDIUM", "HIGH", "CRITICAL", "FATAL"}, f.Severity)
 }
 
 // look runs checks of testssl.sh against a port of this machine, and returns what it found by identifier. It asks
