@@ -211,9 +211,9 @@ func TestRouters(t *testing.T) {
 		"plain.docker: Host(`shop.example`) priority 20 tls false on [edge] to shop.file.web@traefik/old",
 		"shop.docker: Host(`shop.example`) && PathPrefix(`/a`) priority 7 tls true on [edge] " +
 			"to shop.docker.websecure@traefik/old",
-		`shop.docker.websecure: https [10.0.0.5:443] "proxy.example" rewrites false, connected to every 1s`,
-		`shop.docker.websecure.own.example: https [10.0.0.5:443] "own.example" rewrites false, connected to every 1s`,
-		`shop.file.web: http [10.0.0.5:80 10.0.0.6:80] "" rewrites false, connected to every 1s`,
+		`shop.docker.websecure: https [10.0.0.5:443] "proxy.example" rewrites false, connected to every 250ms`,
+		`shop.docker.websecure.own.example: https [10.0.0.5:443] "own.example" rewrites false, connected to every 250ms`,
+		`shop.file.web: http [10.0.0.5:80 10.0.0.6:80] "" rewrites false, connected to every 250ms`,
 		"route theirs.kubernetes-a@traefik/old: not_granted",
 	}
 	if !slices.Equal(got, want) {

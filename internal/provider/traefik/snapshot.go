@@ -150,9 +150,9 @@ func (p *Provider) add(texts map[string]string, name string, r router, on string
 	for i, url := range p.config.EntryPoints[on] {
 		texts[at+"servers/"+strconv.Itoa(i)+"/url"] = url
 	}
-	// As the gateway of a cluster it is looked at each second, and waited for when it comes back: a Traefik takes requests
-	// before it has read its routers.
-	texts[at+"healthCheck/mode"], texts[at+"healthCheck/interval"] = "tcp", "1s"
+	// As the gateway of a cluster it is watched, and waited for when it comes back: a Traefik takes requests before it has
+	// read its routers. It starts within half a second, and its absence must not be missed.
+	texts[at+"healthCheck/mode"], texts[at+"healthCheck/interval"] = "tcp", "250ms"
 	if secure(p.config.EntryPoints[on]) {
 		texts[at+"serversTransport"] = p.transport(texts, host)
 	}
