@@ -12,6 +12,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/fairlead/fairlead/internal/dynamic"
+	"github.com/fairlead/fairlead/internal/model"
 )
 
 const (
@@ -43,17 +46,27 @@ func (r router) ownHost() string {
 	if r.TLS == nil || r.TLS.Options == "" || r.TLS.Options == "default" {
 		return ""
 	}
-	before, after, found := strings.Cut(r.Rule, "Host(")
-	for ; found; before, after, found = strings.Cut(after, "Host(") {
-		text := strings.TrimLeft(after, " ")
-		if strings.HasSuffix(before, "!") || text == "" {
-			continue
-		}
-		if host, _, whole := strings.Cut(text[1:], text[:1]); whole && host != "" && !strings.Contains(host, "*") {
-			return strings.ToLower(host)
+	match, err := dynamic.ParseRule(r.Rule)
+	if err != nil {
+		return "" // what it asks for nobody knows, and it is not served
+	}
+	return firstHost(match) // without one, it has everybody's options
+}
+
+// firstHost returns the first host that a rule asks for by its whole name; "": none.
+func firstHost(m model.Match) string {
+	switch {
+	case m.Op == model.Not:
+		return ""
+	case m.Op == model.Is && m.Test == model.Host && !strings.Contains(m.Value, "*"):
+		return m.Value
+	}
+	for _, of := range m.Of {
+		if host := firstHost(of); host != "" {
+			return host
 		}
 	}
-	return "" // then it has everybody's
+	return ""
 }
 
 // disabled is the status of a router that is not served: the Traefik says why.
