@@ -143,9 +143,11 @@ func setForwarded(r *http.Request, client netip.Addr) {
 
 // isTLS reports whether the client came over TLS: to us, or to a trusted proxy in front (others' fields are gone by
 // now).
-func isTLS(r *http.Request) bool {
-	proto := r.Header.Get("X-Forwarded-Proto")
-	return r.TLS != nil || proto == "https" || proto == "wss"
+func isTLS(r *http.Request) bool { return r.TLS != nil || saysTLS(r.Header) }
+
+func saysTLS(h http.Header) bool {
+	proto := h.Get("X-Forwarded-Proto")
+	return proto == "https" || proto == "wss"
 }
 
 func scheme(state *tls.ConnectionState) string {

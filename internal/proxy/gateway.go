@@ -83,7 +83,7 @@ func (p *Proxy) serveFollower(x *exchange, r *http.Request, l *Link, service str
 		return
 	}
 	rule, ok := g.table.MatchExported(&route.Request{
-		TLS:    r.Header.Get("X-Forwarded-Proto") == "https", // of the client; the link itself always is
+		TLS:    saysTLS(r.Header), // of the client; the link itself always is
 		Method: r.Method, Host: hostname(r.Host), Path: r.URL.Path, Header: r.Header, RawQuery: r.URL.RawQuery,
 		ClientIP: x.client,
 	})

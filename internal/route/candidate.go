@@ -78,6 +78,9 @@ func order(a, b *candidate) int {
 	if d := a.route.Since.Compare(b.route.Since); d != 0 {
 		return d
 	}
+	if a.tls != b.tls {
+		return sign(a.tls)
+	}
 	return a.route.Ref().Compare(b.route.Ref())
 }
 

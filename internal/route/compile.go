@@ -14,7 +14,8 @@ import (
 //  1. by Priority, the higher first;
 //  2. by the source's place in Snapshot.Order, the earlier first; sources that it does not name come after, as equals;
 //  3. by Since, the earlier first; zero, "always ours", before all;
-//  4. by name (namespace, then name), then by source.
+//  4. by TLS: a route for requests over TLS alone goes before one for all, which has the others;
+//  5. by name (namespace, then name), then by source.
 //
 // A route that has parents is not among them: it is served under each of its parents, where the same order decides
 // among its children ([Table.MatchUnder]). Where a parent is not there (unknown_parent), it gets no request from there;

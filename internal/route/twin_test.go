@@ -22,7 +22,7 @@ func twin(s *model.Snapshot, q *route.Request, exported bool) (r *model.Route, b
 func twinUnder(parent *model.Route, s *model.Snapshot, q *route.Request, exported bool) (r *model.Route, broken bool) {
 	routes := slices.SortedFunc(slices.Values(s.Routes), func(a, b *model.Route) int {
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(twinRank(s, a.Source), twinRank(s, b.Source)),
-			a.Since.Compare(b.Since), cmp.Compare(a.Name.Namespace, b.Name.Namespace),
+			a.Since.Compare(b.Since), twinPlain(a)-twinPlain(b), cmp.Compare(a.Name.Namespace, b.Name.Namespace),
 			cmp.Compare(a.Name.Name, b.Name.Name), cmp.Compare(a.Source, b.Source))
 	})
 	for _, r := range routes {
@@ -47,6 +47,14 @@ func twinUnder(parent *model.Route, s *model.Snapshot, q *route.Request, exporte
 		}
 	}
 	return nil, false
+}
+
+// twinPlain is 1 for a route that takes more than what comes over TLS.
+func twinPlain(r *model.Route) int {
+	if r.TLS {
+		return 0
+	}
+	return 1
 }
 
 func twinIsChild(r, parent *model.Route) bool {

@@ -66,7 +66,7 @@ func first(routes []*model.Route, q *route.Request) *model.Route {
 	return routes[i]
 }
 
-// preferred sorts routes as design §8 has it: priority, precedence of the clusters, earlier claim, name.
+// preferred sorts routes as design §8 has it: priority, precedence of the clusters, earlier claim, TLS, name.
 func preferred(routes []*model.Route, order []model.Source) []*model.Route {
 	rank := func(r *model.Route) int {
 		if i := slices.Index(order, r.Source); i >= 0 {
@@ -76,8 +76,16 @@ func preferred(routes []*model.Route, order []model.Source) []*model.Route {
 	}
 	return slices.SortedFunc(slices.Values(routes), func(a, b *model.Route) int {
 		return cmp.Or(cmp.Compare(b.Priority, a.Priority), cmp.Compare(rank(a), rank(b)), a.Since.Compare(b.Since),
-			a.Ref().Compare(b.Ref()))
+			overTLS(a)-overTLS(b), a.Ref().Compare(b.Ref()))
 	})
+}
+
+// overTLS is 0 for a route that takes only requests over TLS, and 1 for others.
+func overTLS(r *model.Route) int {
+	if r.TLS {
+		return 0
+	}
+	return 1
 }
 
 // accepts reports whether a route that has entry points accepts a request.

@@ -3,8 +3,14 @@ package format_test
 import (
 	"bufio"
 	"cmp"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -112,13 +118,9 @@ func (s *service) exchange(t *testing.T, on entryPoints, request string) string 
 // ask sends a request on a connection of its own.
 func ask(t *testing.T, on entryPoints, request string) string {
 	t.Helper()
-	entryPoint := "web"
-	if rest, ok := strings.CutPrefix(request, "trusted "); ok {
-		entryPoint, request = "trusted", rest
-	}
-	conn, err := net.Dial("tcp", on(entryPoint))
-	if err != nil {
-		t.Fatal(err)
+	conn, request := dial(t, on, request)
+	if conn == nil {
+		return "no connection\n"
 	}
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(time.Minute))
@@ -137,6 +139,61 @@ func ask(t *testing.T, on entryPoints, request string) string {
 	}
 	content, _ := io.ReadAll(answer.Body)
 	return answerText(answer, string(content))
+}
+
+// dial connects to the entry point that a request begins with, and returns the rest of the request; nil: it is refused.
+func dial(t *testing.T, on entryPoints, request string) (net.Conn, string) {
+	t.Helper()
+	to, rest, _ := strings.Cut(request, " ")
+	config := &tls.Config{InsecureSkipVerify: true}
+	_, host, _ := strings.Cut(request, "\nHost: ")
+	config.ServerName, _, _ = strings.Cut(host, "\n")
+	switch to {
+	case "trusted":
+		conn, err := net.Dial("tcp", on(to))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn, rest
+	case "client":
+		config.Certificates = []tls.Certificate{clientCertificate(t)}
+	case "old":
+		config.MaxVersion = tls.VersionTLS12
+	case "secure":
+	default:
+		conn, err := net.Dial("tcp", on("web"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return conn, request
+	}
+	conn, err := tls.Dial("tcp", on("secure"), config)
+	if err != nil {
+		return nil, rest
+	}
+	return conn, rest
+}
+
+// clientCertificate is the same at all times: its key is made of zeros, and Ed25519 has no randomness (RFC 8032).
+func clientCertificate(t *testing.T) tls.Certificate {
+	t.Helper()
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1234567890),
+		Subject: pkix.Name{
+			Country: []string{"FR", "CH"}, Province: []string{"Ile; de France"}, Locality: []string{"Paris"},
+			Organization: []string{"Shop, \"Ltd\""}, OrganizationalUnit: []string{"Sales"}, CommonName: "*.shop.example",
+			SerialNumber: "7",
+		},
+		NotBefore: time.Unix(1_700_000_000, 0), NotAfter: time.Unix(4_000_000_000, 0),
+		DNSNames: []string{"*.shop.example", "shop.example"}, EmailAddresses: []string{"a@shop.example"},
+		IPAddresses: []net.IP{net.IPv4(10, 0, 0, 1)},
+	}
+	chain, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{chain}, PrivateKey: key}
 }
 
 // answerText is what a client sees of an answer. Of those that a proxy gives itself, the text is its own.

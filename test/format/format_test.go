@@ -30,7 +30,8 @@ const (
 // their clients and services see. Each archive of testdata/archives has
 //
 //	routes.yaml  the file of routes, in which ${SERVICE} is a service's address
-//	requests     requests, between lines of "---", on the entry point web, or on one that is named before
+//	requests     requests, between lines of "---", on the entry point web; before them may be written where else:
+//	             trusted, secure, client (secure, with a certificate), old (secure, with TLS 1.2 at most)
 //	answers      what both said, written by -update; lines that only Traefik says begin with "-", ours with "+"
 //	differs      why they do; an archive without it must have no difference
 func TestFormat(t *testing.T) {
@@ -183,7 +184,7 @@ func ofFairlead(t *testing.T, program, routes string) entryPoints {
 // ofTraefik is the same for a Traefik.
 func ofTraefik(t *testing.T, routes string) entryPoints {
 	t.Helper()
-	p := lab.NewTraefik(t, "testdata/traefik", nil, "web", "trusted")
+	p := lab.NewTraefik(t, "testdata/traefik", nil, "web", "trusted", "secure")
 	p.Write("routes/routes.yaml", routes)
 	p.Start()
 	instance.Await(t, patience, "Traefik has read its files", func() bool {
