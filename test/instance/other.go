@@ -23,16 +23,27 @@ func Serve(t testing.TB, cmd *exec.Cmd) (stop func()) {
 	return stop
 }
 
-// FreeAddress returns an address of this machine on which nobody listens now. Its port is not one of those that the
-// system gives to connections, so that a server that is stopped finds it free when it is started again.
+// FreeAddress returns an address of this machine on which nobody listens now, and which is nobody else's until the test
+// ends: what begins to listen there may take a while to come. Its port is not one of those that the system gives to
+// connections, so that a server that is stopped finds it free when it is started again.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	for range 100 {
-		address := fmt.Sprintf("127.0.0.1:%d", 10000+rand.IntN(20000))
-		if l, err := net.Listen("tcp", address); err == nil {
-			_ = l.Close()
-			return address
+		port := 10000 + rand.IntN(20000)
+		// Whoever has the port here has it there, in this process or another.
+		claim, err := net.ListenPacket("udp", fmt.Sprintf("127.255.255.254:%d", port))
+		if err != nil {
+			continue
 		}
+		address := fmt.Sprintf("127.0.0.1:%d", port)
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			_ = claim.Close()
+			continue
+		}
+		_ = l.Close()
+		t.Cleanup(func() { _ = claim.Close() })
+		return address
 	}
 	t.Fatal("no port is free")
 	return ""
