@@ -37,9 +37,13 @@ func engineOf(c config.Engine) (engine.Engine, error) {
 	if err != nil {
 		return engine.Engine{}, err
 	}
-	return engine.Engine{
+	e := engine.Engine{
 		Endpoint: c.Endpoint, TLS: t, Username: c.Username, Password: password, Timeout: c.HTTPClientTimeout,
-	}, nil
+	}
+	if c.SSH != nil {
+		e.SSH = &engine.SSH{IdentityFile: c.SSH.IdentityFile, KnownHostsFile: c.SSH.KnownHostsFile}
+	}
+	return e, nil
 }
 
 func workloadOptions(c config.Labels) dynamic.WorkloadOptions {

@@ -22,14 +22,22 @@ func (d Docker) Source() model.Source { return source("docker", d.Name) }
 
 // Engine is a Docker engine, and how it is asked.
 type Engine struct {
-	Endpoint string     `doc:"endpoint"` // unix:///var/run/docker.sock (default), tcp://host:2376, http://host:2375
+	// Endpoint is unix:///var/run/docker.sock (default), tcp://host:2376, http://host:2375, ssh://user@host.
+	Endpoint string     `doc:"endpoint"`
 	TLS      *ClientTLS `doc:"tls"`      // for an endpoint of TCP
+	SSH      *SSH       `doc:"ssh"`      // for an endpoint of SSH
 	Username string     `doc:"username"` // for basic authentication by a proxy before the engine
 	Password KeyRef     `doc:"password"`
 	// HTTPClientTimeout bounds each answer; default: 30 s.
 	HTTPClientTimeout time.Duration `doc:"httpClientTimeout"`
 	Watch             bool          `doc:"watch"`   // follow what changes; default: true
 	Network           string        `doc:"network"` // in which containers are reached; default: the first by name
+}
+
+// SSH is who is asked for over SSH, and who is believed to be there.
+type SSH struct {
+	IdentityFile   string `doc:"identityFile"`   // a private key without a passphrase
+	KnownHostsFile string `doc:"knownHostsFile"` // as OpenSSH's
 }
 
 // Labels says which workloads are served, and how their labels are read.
@@ -60,7 +68,7 @@ func (l *loader) docker(p part) Provider {
 }
 
 func (l *loader) engine(p part, e *Engine) {
-	l.engineAt(p, p.key("endpoint"), e.Endpoint, e.TLS)
+	l.engineAt(p, p.key("endpoint"), e.Endpoint, e)
 	l.engineAsked(p, e)
 }
 
@@ -72,21 +80,47 @@ func (l *loader) engineAsked(p part, e *Engine) {
 	l.positive(p.key("httpClientTimeout"), e.HTTPClientTimeout)
 	l.absolute(&e.Password.File)
 	l.clientTLS(p.key("tls"), e.TLS)
+	if e.SSH != nil {
+		l.sshFile(p.key("ssh").key("identityFile"), &e.SSH.IdentityFile)
+		l.sshFile(p.key("ssh").key("knownHostsFile"), &e.SSH.KnownHostsFile)
+	}
 }
 
-// engineAt checks where an engine is. TLS is the provider's.
-func (l *loader) engineAt(p, at part, endpoint string, t *ClientTLS) {
+func (l *loader) sshFile(at part, path *string) {
+	if l.absolute(path); *path == "" {
+		l.wrong(at, "is required")
+	}
+}
+
+// engineAt checks where an engine is. All else is the provider's.
+func (l *loader) engineAt(p, at part, endpoint string, e *Engine) {
 	u, err := url.Parse(endpoint)
+	if err == nil && u.Scheme == "ssh" {
+		l.engineOverSSH(p, at, u, e)
+		return
+	}
 	switch {
 	case err != nil || u.User != nil:
 		l.wrong(at, `no address of an engine; write for example "unix:///var/run/docker.sock"`)
 	case u.Scheme == "unix" && u.Path != "":
-		if t != nil {
+		if e.TLS != nil {
 			l.wrong(p.key("tls"), "a socket of this machine has no TLS; remove it")
 		}
-	case u.Scheme == "ssh":
-		l.wrong(at, "an engine is not asked over SSH; use tcp:// with tls, or forward its socket")
 	case u.Scheme != "tcp" && u.Scheme != "http" && u.Scheme != "https" || !isHost(u.Hostname()) || !isPort(u.Port()):
 		l.wrong(at, `no address of an engine; write for example "tcp://10.0.0.7:2376"`)
+	}
+}
+
+func (l *loader) engineOverSSH(p, at part, u *url.URL, e *Engine) {
+	_, secret := u.User.Password()
+	switch {
+	case secret:
+		l.wrong(at, "a password must not stand in this file; SSH asks with the key in ssh.identityFile")
+	case u.User.Username() == "" || !isHost(u.Hostname()) || u.Port() != "" && !isPort(u.Port()):
+		l.wrong(at, `no address of an engine; write for example "ssh://fairlead@10.0.0.7"`)
+	case e.SSH == nil:
+		l.wrong(p.key("ssh"), "is required: identityFile and knownHostsFile")
+	case e.TLS != nil:
+		l.wrong(p.key("tls"), "over SSH there is no TLS; remove it")
 	}
 }

@@ -43,7 +43,7 @@ func (l *loader) swarm(p part) Provider {
 	}
 	s.Endpoint = ""
 	for i, endpoint := range s.Endpoints {
-		l.engineAt(p, at(i), endpoint, s.TLS)
+		l.engineAt(p, at(i), endpoint, &s.Engine)
 		if s.Token != (KeyRef{}) && s.TLS == nil && !strings.HasPrefix(endpoint, "https:") {
 			l.wrong(p.key("token"), "it would be shown on the way to %s; use https", shorten(endpoint))
 		}

@@ -22,9 +22,10 @@ const (
 
 // Engine is where an engine is, and how it is asked.
 type Engine struct {
-	Endpoint string // unix:///var/run/docker.sock, tcp://host:2376, http://host:2375
+	Endpoint string // unix:///var/run/docker.sock, tcp://host:2376, http://host:2375, ssh://user@host
 	// TLS is the side of a client; nil: an endpoint of TCP is asked in plain text.
 	TLS      *tls.Config
+	SSH      *SSH   // for an endpoint of SSH, which must have it
 	Username string // for basic authentication by a proxy before the engine; "": none
 	Password func() (string, error)
 	Token    func() (string, error) // sent as a bearer's; nil: none
@@ -35,12 +36,19 @@ type Engine struct {
 func (e Engine) Connect() (*client.Client, error) {
 	// An engine whose machine is gone is missed when a stream of events is silent for too long.
 	alive := net.KeepAliveConfig{Enable: true, Idle: 5 * time.Second, Interval: 5 * time.Second, Count: 2}
+	dialer := &net.Dialer{Timeout: dialTimeout, KeepAliveConfig: alive}
 	transport := &http.Transport{
-		DialContext:     (&net.Dialer{Timeout: dialTimeout, KeepAliveConfig: alive}).DialContext,
-		TLSClientConfig: e.TLS.Clone(), IdleConnTimeout: time.Minute,
+		DialContext: dialer.DialContext, TLSClientConfig: e.TLS.Clone(), IdleConnTimeout: time.Minute,
 	}
 	options := []client.Opt{
 		client.WithHTTPClient(&http.Client{Transport: transport}), client.WithHost(e.url()), client.WithUserAgent("fairlead"),
+	}
+	if e.isSSH() {
+		dial, err := e.SSH.dialer(e.Endpoint, dialer)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, client.WithDialContext(dial))
 	}
 	credentials, err := e.credentials()
 	if err != nil {
@@ -72,8 +80,13 @@ func (e Engine) credentials() (string, error) {
 	return "", nil
 }
 
-// url is the endpoint as the client library has it.
+func (e Engine) isSSH() bool { return strings.HasPrefix(e.Endpoint, "ssh://") }
+
+// url is the endpoint as the client library has it. One of SSH it does not know: there, the name is for nobody.
 func (e Engine) url() string {
+	if e.isSSH() {
+		return "tcp://engine"
+	}
 	for _, scheme := range []string{"http://", "https://"} {
 		if rest, ok := strings.CutPrefix(e.Endpoint, scheme); ok {
 			return "tcp://" + rest
@@ -82,13 +95,13 @@ func (e Engine) url() string {
 	return e.Endpoint
 }
 
-// Remote is the host of an engine that is asked over TCP; "": it is on this machine.
+// Remote is the host of an engine that is asked over TCP or SSH; "": it is on this machine.
 func (e Engine) Remote() string {
-	u, err := url.Parse(e.url())
-	if err != nil || u.Scheme != "tcp" {
+	u, err := url.Parse(e.Endpoint)
+	if err != nil {
 		return ""
 	}
-	return u.Hostname()
+	return u.Hostname() // a socket has none
 }
 
 // Within returns a context for one request.
