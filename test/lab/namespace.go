@@ -84,8 +84,11 @@ func (n *namespace) enter(args ...string) []string {
 	return append([]string{"nsenter", "--net=/var/run/netns/" + n.name}, args...)
 }
 
+// remove takes the link away first, and the routes to it: those of a namespace go some time after it, and its number
+// may be taken at once.
 func (n *namespace) remove() {
-	_ = exec.Command("ip", "netns", "del", n.name).Run() // its links and the routes to them go, too
+	_ = exec.Command("ip", "link", "del", n.name).Run()
+	_ = exec.Command("ip", "netns", "del", n.name).Run()
 }
 
 // must runs a command, and returns what it prints.
