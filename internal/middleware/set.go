@@ -222,10 +222,13 @@ func (s *Set) Problems() (list []model.Problem) {
 }
 
 // mark sets those of the references that are in a sorted list.
-func mark[T interface{ Ref() model.Ref }](of map[model.Ref]bool, list []T) {
+func mark[T interface {
+	comparable
+	Ref() model.Ref
+}](of map[model.Ref]bool, list []T) {
 	if len(of) < len(list)/16 {
 		for ref := range of {
-			_, found := slices.BinarySearchFunc(list, ref, func(o T, r model.Ref) int { return o.Ref().Compare(r) })
+			_, found := model.Find(list, ref)
 			of[ref] = of[ref] || found
 		}
 		return
