@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/net/http/httpguts"
+
+	"github.com/fairlead/fairlead/internal/model"
 )
 
 // connectionFields belong to one connection or frame the message (RFC 9110 §7.6.1, §8.6): changing one would let the
@@ -42,12 +44,11 @@ func identityName(place, name string) (string, error) {
 	return canonical, err
 }
 
-// removeIdentity removes what a client says of its own identity. name is canonical. Services that read fields as CGI
-// variables take X_User for X-User, and some take X.User, so those go too.
+// removeIdentity removes what a client says of its own identity, however services might read it. name is canonical.
 func removeIdentity(h http.Header, name string) {
 	delete(h, name)
 	for k := range h {
-		if strings.ContainsAny(k, "_.") && strings.EqualFold(strings.NewReplacer("_", "-", ".", "-").Replace(k), name) {
+		if model.CGIField(k) == name {
 			delete(h, k)
 		}
 	}

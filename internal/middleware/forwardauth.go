@@ -177,7 +177,7 @@ func (f *forwardAuth) tell(r *http.Request, answer *http.Response) {
 		return
 	}
 	for name := range r.Header {
-		if f.responseRegex.MatchString(textproto.CanonicalMIMEHeaderKey(strings.ReplaceAll(name, "_", "-"))) {
+		if f.responseRegex.MatchString(model.CGIField(name)) {
 			delete(r.Header, name)
 		}
 	}

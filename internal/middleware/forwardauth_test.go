@@ -106,7 +106,7 @@ func TestForwardAuthTellsTheService(t *testing.T) {
 	// What a client says of itself never reaches the service, in whatever spelling (RFC 3875 §4.1.18: services read
 	// X_User as X-User).
 	_, got := exchange(f, request("/", "X-User: root", "X_user: root", "X-Gone: root", "Remote-Groups: root",
-		"Remote_host: root", "Remote-Name: root", "X-Other: mine"))
+		"Remote_host: root", "Remote.name: root", "Remote-Name: root", "X-Other: mine"))
 	want := map[string][]string{
 		"X-User": {"ann"}, "X-Role": {"admin", "cook"}, "Remote-Groups": {"a"}, "Remote-Host": {"b"}, "X-Other": {"mine"},
 	}

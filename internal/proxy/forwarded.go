@@ -6,10 +6,10 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"net/textproto"
 	"slices"
 	"strings"
 
+	"github.com/fairlead/fairlead/internal/model"
 	"github.com/fairlead/fairlead/internal/wire"
 )
 
@@ -24,10 +24,10 @@ const (
 )
 
 // isForwardedField reports whether a field says where a request came from. Such are believed only from a trusted proxy
-// in front. Services that read fields as CGI does take an underscore, or a dot, for a hyphen.
+// in front, however services might read their names.
 func isForwardedField(key string) bool {
-	if strings.HasPrefix(key, "X") && (strings.IndexByte(key, '_') >= 0 || strings.IndexByte(key, '.') >= 0) {
-		key = textproto.CanonicalMIMEHeaderKey(strings.NewReplacer("_", "-", ".", "-").Replace(key))
+	if strings.HasPrefix(key, "X") {
+		key = model.CGIField(key)
 	}
 	switch key {
 	case "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix",

@@ -3,8 +3,9 @@ package cache
 import (
 	"net"
 	"net/http"
-	"net/textproto"
 	"strings"
+
+	"github.com/fairlead/fairlead/internal/model"
 )
 
 // key is what an answer belongs to.
@@ -90,8 +91,8 @@ func unkeyed(r *http.Request) bool {
 			return true
 		}
 	}
-	for name := range r.Header { // CGI reads X_Forwarded_Host as X-Forwarded-Host
-		if strings.IndexByte(name, '_') >= 0 && isKeyed(strings.ReplaceAll(name, "_", "-")) {
+	for name := range r.Header {
+		if read := model.CGIField(name); read != name && isKeyed(read) {
 			return true
 		}
 	}
@@ -99,7 +100,6 @@ func unkeyed(r *http.Request) bool {
 }
 
 func isKeyed(name string) bool {
-	name = textproto.CanonicalMIMEHeaderKey(name)
 	for _, list := range [...][]string{forwardedFields[:], unkeyedFields[:]} {
 		for _, known := range list {
 			if name == known {

@@ -41,6 +41,9 @@ func TestPoisoningByFields(t *testing.T) {
 		"underscores (CGI, RFC 3875 §4.1.18)": {
 			"GET /\nX_forwarded_host: evil.example", keep, "GET /",
 		},
+		"dots, which some read as underscores": {
+			"GET /\nX.forwarded.host: evil.example", keep, "GET /",
+		},
 		"method override (CPDoS, 2019)": {
 			"GET /\nX-Http-Method-Override: POST", "404\nCache-Control: max-age=60", "GET /",
 		},
