@@ -47,9 +47,7 @@ func credentials() []string { return []string{"Authorization", "Cookie", "Proxy-
 func (l *loader) http(p part) Provider {
 	h := HTTP{Name: defaultProvider, PollInterval: 5 * time.Second, PollTimeout: 5 * time.Second}
 	l.decode(p, &h)
-	if h.Endpoint != "" && len(h.Endpoints) > 0 {
-		l.wrong(p.key("endpoints"), "endpoint and endpoints are both given; remove one")
-	}
+	l.notBoth(p, "endpoint", "endpoints", h.Endpoint != "" && len(h.Endpoints) > 0)
 	if len(h.URLs()) == 0 {
 		l.wrong(p, "names nothing to ask; write for example endpoint: https://config.example/routes.yaml")
 	}

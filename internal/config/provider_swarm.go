@@ -32,14 +32,10 @@ func (l *loader) swarm(p part) Provider {
 		Refresh: 15 * time.Second,
 	}
 	l.decode(p, &s)
-	at := func(int) part { return p.key("endpoint") }
-	switch {
-	case len(s.Endpoints) == 0:
-		s.Endpoints = []string{s.Endpoint}
-	case p.key("endpoint").given():
-		l.wrong(p.key("endpoints"), "endpoint and endpoints are both given; remove one")
-	default:
-		at = p.key("endpoints").item
+	l.notBoth(p, "endpoint", "endpoints", p.key("endpoint").given() && len(s.Endpoints) > 0)
+	at := p.key("endpoints").item
+	if len(s.Endpoints) == 0 {
+		s.Endpoints, at = []string{s.Endpoint}, func(int) part { return p.key("endpoint") }
 	}
 	s.Endpoint = ""
 	for i, endpoint := range s.Endpoints {
@@ -49,9 +45,7 @@ func (l *loader) swarm(p part) Provider {
 		}
 	}
 	l.engineAsked(p, &s.Engine)
-	if s.Username != "" && s.Token != (KeyRef{}) {
-		l.wrong(p.key("token"), "username and token are both given; remove one")
-	}
+	l.notBoth(p, "username", "token", s.Username != "" && s.Token != (KeyRef{}))
 	l.positive(p.key("refreshSeconds"), s.Refresh)
 	l.absolute(&s.Token.File)
 	return s

@@ -83,9 +83,7 @@ func (l *loader) traefikOf(c *Config) func(part) Provider {
 
 // traefikAPI checks where the API of a Traefik is said to be.
 func (l *loader) traefikAPI(p part, t Traefik) {
-	if t.Endpoint != "" && len(t.Endpoints) > 0 {
-		l.wrong(p.key("endpoints"), "endpoint and endpoints are both given; remove one")
-	}
+	l.notBoth(p, "endpoint", "endpoints", t.Endpoint != "" && len(t.Endpoints) > 0)
 	if len(t.Endpoints) == 0 {
 		l.required(p, "endpoint", `"http://10.0.0.5:8080"`)
 	}

@@ -94,11 +94,16 @@ func eachIn(namespaces []string, name string, itself Provider, in func(name, nam
 	return all
 }
 
+// notBoth refuses two keys of which a provider is to have one.
+func (l *loader) notBoth(p part, one, other string, both bool) {
+	if both {
+		l.wrong(p.key(other), "%s and %s are both given; remove one", one, other)
+	}
+}
+
 // namespaces checks the namespaces of a provider, of which it may be given one, or several.
 func (l *loader) namespaces(p part, one string, several []string) {
-	if one != "" && len(several) > 0 {
-		l.wrong(p.key("namespaces"), "namespace and namespaces are both given; remove one")
-	}
+	l.notBoth(p, "namespace", "namespaces", one != "" && len(several) > 0)
 	for i, namespace := range several {
 		if namespace == "" || strings.ContainsAny(namespace, "*/ ") {
 			l.wrong(p.key("namespaces").item(i), "%q is not the name of one namespace", shorten(namespace))
@@ -138,10 +143,8 @@ func (l *loader) file(p part) Provider {
 
 // place checks what is read: a file or a folder.
 func (l *loader) place(p part, f *Place) {
-	switch {
-	case f.Filename != "" && f.Directory != "":
-		l.wrong(p.key("directory"), "filename and directory are both given; remove one")
-	case f.Filename == "" && f.Directory == "":
+	l.notBoth(p, "filename", "directory", f.Filename != "" && f.Directory != "")
+	if f.Filename == "" && f.Directory == "" {
 		l.wrong(p, "names nothing to read; write filename or directory")
 	}
 	l.absolute(&f.Filename)
