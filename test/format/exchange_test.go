@@ -151,33 +151,34 @@ func ask(t *testing.T, on entryPoints, request string) string {
 func dial(t *testing.T, on entryPoints, request string) (net.Conn, string) {
 	t.Helper()
 	to, rest, _ := strings.Cut(request, " ")
-	config := &tls.Config{InsecureSkipVerify: true}
 	_, host, _ := strings.Cut(request, "\nHost: ")
-	config.ServerName, _, _ = strings.Cut(host, "\n")
+	host, _, _ = strings.Cut(host, "\n")
+	config := &tls.Config{InsecureSkipVerify: true, ServerName: host}
 	switch to {
-	case "trusted":
-		conn, err := net.Dial("tcp", on(to))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return conn, rest
 	case "client":
 		config.Certificates = []tls.Certificate{clientCertificate(t)}
 	case "old":
 		config.MaxVersion = tls.VersionTLS12
 	case "secure":
-	default:
-		conn, err := net.Dial("tcp", on("web"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return conn, request
+	case "trusted":
+		return dialPlain(t, on(to)), rest
+	default: // its method
+		return dialPlain(t, on("web")), request
 	}
 	conn, err := tls.Dial("tcp", on("secure"), config)
 	if err != nil {
 		return nil, rest
 	}
 	return conn, rest
+}
+
+func dialPlain(t *testing.T, address string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return conn
 }
 
 // clientCertificate is the same at all times: its key is made of zeros, and Ed25519 has no randomness (RFC 8032).

@@ -24,7 +24,6 @@ type agent struct {
 	header  string // that a token is in
 	token   string // of who may do anything; "": everybody may
 	args    []string
-	cmd     *exec.Cmd
 	stop    func()
 }
 
@@ -39,9 +38,9 @@ func (a *agent) run() {
 		a.t.Fatal(err)
 	}
 	defer log.Close()
-	a.cmd = exec.Command(a.args[0], a.args[1:]...)
-	a.cmd.Stdout, a.cmd.Stderr = log, log
-	a.stop = instance.Serve(a.t, a.cmd)
+	cmd := exec.Command(a.args[0], a.args[1:]...)
+	cmd.Stdout, cmd.Stderr = log, log
+	a.stop = instance.Serve(a.t, cmd)
 }
 
 // tellLog tells the end of the log of a test that failed.

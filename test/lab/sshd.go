@@ -20,6 +20,7 @@ type SSHD struct {
 	t               testing.TB
 	folder, address string
 	cmd             *exec.Cmd
+	stop            func()
 }
 
 // sshMay is all that the key's owner may do. docs/providers/docker.md has the same.
@@ -83,7 +84,7 @@ func (s *SSHD) Identity() string { return s.file("identity") }
 // KnownHosts is the file that says who it is.
 func (s *SSHD) KnownHosts() string { return s.file("known_hosts") }
 
-// Start runs it until it is killed, or the test ends.
+// Start runs it until it is killed, or the test ends. Connections end with their clients.
 func (s *SSHD) Start() {
 	s.t.Helper()
 	if err := os.MkdirAll("/run/sshd", 0o755); err != nil { // which it wants to be there, for what it does without rights
@@ -94,23 +95,15 @@ func (s *SSHD) Start() {
 		s.t.Fatal(err)
 	}
 	s.cmd = exec.Command(path, "-D", "-f", s.file("config"), "-E", s.file("log"))
-	if err := s.cmd.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	cmd := s.cmd
-	s.t.Cleanup(func() { end(cmd) })
+	s.stop = instance.Serve(s.t, s.cmd)
 	instance.AwaitListener(s.t, patience, s.address)
 }
 
-// Kill ends it, and all connections with it.
-func (s *SSHD) Kill() { end(s.cmd) }
-
-// end kills a server and those that it has started, each of which leads a process group of its own.
-func end(cmd *exec.Cmd) {
-	pid := cmd.Process.Pid
+// Kill ends it, and all connections with it: each has a process that leads a group of its own.
+func (s *SSHD) Kill() {
+	pid := s.cmd.Process.Pid
 	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
+	s.stop()
 	for child := range strings.FieldsSeq(string(children)) {
 		if pid, err := strconv.Atoi(child); err == nil && pid > 0 {
 			_ = syscall.Kill(-pid, syscall.SIGKILL)

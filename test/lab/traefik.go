@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/fairlead/fairlead/test/instance"
@@ -23,7 +22,7 @@ type Traefik struct {
 // its ping; Address is that of this one.
 func NewTraefik(t testing.TB, from string, values map[string]string, entryPoints ...string) *Traefik {
 	t.Helper()
-	p := &Traefik{agent{t: t, folder: t.TempDir(), header: "Authorization"}, make(map[string]string)}
+	p := &Traefik{agent{t: t, folder: t.TempDir()}, make(map[string]string)}
 	all := map[string]string{"FOLDER": p.folder}
 	for _, name := range append(entryPoints, "traefik") {
 		p.addresses[name] = instance.FreeAddress(t)
@@ -57,7 +56,7 @@ func (p *Traefik) Write(name, text string) {
 	}
 }
 
-// Start runs it until it is killed or stopped, or the test ends, and waits until it answers. It may not have read
+// Start runs it until it is killed, or the test ends, and waits until it answers. It may not have read
 // its dynamic files yet.
 func (p *Traefik) Start() {
 	p.t.Helper()
@@ -66,13 +65,4 @@ func (p *Traefik) Start() {
 		_, err := p.Try("GET", "/ping", "")
 		return err == nil
 	})
-}
-
-// Stop lets it end what it does, and waits until it has.
-func (p *Traefik) Stop() {
-	p.t.Helper()
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		p.t.Fatal(err)
-	}
-	_ = p.cmd.Wait()
 }
