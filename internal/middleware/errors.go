@@ -33,7 +33,7 @@ func newErrors(service http.Handler, spec *model.Errors) (Func, bool, error) {
 
 func (p *errorPages) wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		asked := schemeOf(r) + "://" + r.Host + r.URL.RequestURI() // before those behind change it
+		asked := addressOf(r) // before those behind change it
 		ew := &errorWriter{ResponseWriter: w, pages: p, before: w.Header().Clone()}
 		next.ServeHTTP(ew, r)
 		if ew.caught != 0 {

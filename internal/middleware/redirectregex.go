@@ -19,7 +19,7 @@ func newRedirectRegex(_ *Set, _ place, spec *model.RedirectRegex) (Func, error) 
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			address := schemeOf(r) + "://" + r.Host + pathAndQuery(r)
+			address := addressOf(r)
 			if !re.MatchString(address) {
 				next.ServeHTTP(w, r)
 				return

@@ -72,6 +72,9 @@ func hostOnly(host string) string {
 	return host
 }
 
+// addressOf returns the URL that the client asked for.
+func addressOf(r *http.Request) string { return schemeOf(r) + "://" + r.Host + pathAndQuery(r) }
+
 func pathAndQuery(r *http.Request) string {
 	uri := r.URL.RequestURI()
 	if !strings.HasPrefix(uri, "/") { // OPTIONS *
